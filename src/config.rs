@@ -1,0 +1,129 @@
+//! `herd.toml` to [`Config`], whole and proven.
+//!
+//! Nothing downstream checks again: names are unique and one word each, links run between servers that
+//! exist, addresses are distinct, every limit is in its range. What is wrong is reported all at once, each
+//! mistake with its line, a caret and what would be right. Knows nothing of tokio or of the rest of the crate.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// A proven `herd.toml`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// The file this came from, absolute.
+    pub path: PathBuf,
+    /// The herd's name: one word; part of every neighbour's proof.
+    pub herd: String,
+    /// The servers, in the order of the file. At least one.
+    pub servers: Vec<Server>,
+    /// The links, in the order of the file.
+    pub links: Vec<Link>,
+    /// When an `IAMAT` is answered.
+    pub ack: Ack,
+    /// The file that holds the herd's secret; `None`: made at random at each `up`.
+    pub secret_file: Option<PathBuf>,
+    /// Where and what the servers log.
+    pub log: Log,
+    /// What `WHATSAT` answers from.
+    pub places: Places,
+    /// What a server takes at most.
+    pub limits: Limits,
+}
+
+/// One server of the herd.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// One word, unique without regard to case.
+    pub name: String,
+    /// Where clients and neighbours reach it. Port 0 takes any free port when the herd comes up.
+    pub address: SocketAddr,
+}
+
+/// A link between two servers, as indexes into [`Config::servers`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Link {
+    /// The one that stands first in the file.
+    pub dialer: usize,
+    /// The other.
+    pub listener: usize,
+}
+
+/// When the answer to an `IAMAT` is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Ack {
+    /// After a neighbour has said that the report is in its atlas.
+    #[default]
+    Heard,
+    /// After the report has been handed to the sockets of all live links.
+    Sent,
+}
+
+/// `[log]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// One `<Server>.log` a server goes here; absolute.
+    pub directory: PathBuf,
+    /// Which lines of the protocol are logged.
+    pub traffic: Traffic,
+    /// What happens when the disk is slower than the traffic.
+    pub when_behind: WhenBehind,
+    /// A file that reaches this many bytes is rotated.
+    pub file_bytes_max: u64,
+    /// How many files a server keeps, the one being written included. At least 1.
+    pub files_max: u32,
+}
+
+/// Which lines of the protocol are logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Traffic {
+    /// Every line in and out, of clients and neighbours.
+    #[default]
+    All,
+    /// Clients' lines only.
+    Clients,
+    /// None; connections, links and trouble are still logged.
+    Off,
+}
+
+/// What a server does when its log cannot be written as fast as it speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WhenBehind {
+    /// It waits for the disk: nothing is left out.
+    #[default]
+    Wait,
+    /// It goes on, and counts and says what was left out.
+    Count,
+}
+
+/// `[places]`
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Places {
+    pub provider: Provider,
+}
+
+/// Where places come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Provider {
+    /// GeoNames localities, packed into the program.
+    #[default]
+    Embedded,
+}
+
+/// `[limits]`: each with its unit last in its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// The longest line of a client, without its line ending.
+    pub line_bytes_max: usize,
+    /// Clients connected to one server.
+    pub connections_max: usize,
+    /// Answers held for a client who does not read; past it the server stops reading from that client.
+    pub unread_bytes_max: usize,
+    /// A client who has read nothing for so long while answers wait is dropped.
+    pub unread_seconds_max: u64,
+    /// A client who has said nothing for so long is dropped; 0: never.
+    pub idle_seconds_max: u64,
+    /// Place lookups in flight on one server.
+    pub lookups_max: usize,
+    /// Clients in one server's atlas, after which a *new* client is refused; 0: no limit.
+    pub clients_max: u64,
+}
