@@ -1,0 +1,103 @@
+//! What a server shows of itself: atomics that it writes and the herd reads, so that a hung or dead server
+//! still shows. Nothing here waits, and nothing a server decides depends on it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+
+use tokio::sync::Notify;
+
+/// The levels of one incarnation of a server; a new one is made at each start.
+#[derive(Debug)]
+pub struct Vitals {
+    phase: AtomicU8,
+    /// The edition of the atlas: how many reports have changed it in this run.
+    pub edition: AtomicU64,
+    /// Clients in the atlas.
+    pub knows: AtomicU64,
+    /// The order-free digest of the atlas: equal digests mean that two servers agree.
+    pub digest: AtomicU64,
+    /// Clients connected now.
+    pub clients: AtomicU32,
+    /// Answers written before a neighbour had confirmed, since the start.
+    pub unconfirmed: AtomicU64,
+    /// Log records that could not be written, since the start.
+    pub log_lost: AtomicU64,
+    /// One entry a neighbour, in the order of [`Config::links`](crate::config::Config::links).
+    pub neighbours: Box<[Neighbour]>,
+    /// Rung whenever the phase or a link's liveness has changed; whoever waits reads the levels again.
+    pub changed: Arc<Notify>,
+}
+
+/// What a server shows of its link to one neighbour.
+#[derive(Debug)]
+pub struct Neighbour {
+    /// The neighbour's index in [`Config::servers`](crate::config::Config::servers).
+    pub server: usize,
+    /// Whether the link is live: proven, and not silent for too long.
+    pub live: AtomicBool,
+    /// The edition up to which the neighbour has been told.
+    pub told: AtomicU64,
+    /// The edition up to which the neighbour has said that it heard.
+    pub heard: AtomicU64,
+}
+
+/// Where a server is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Phase {
+    /// The thread runs; nothing is answered yet.
+    Starting,
+    /// It listens and answers.
+    Serving,
+    /// Its thread is parked: the kernel accepts, nothing answers.
+    Paused,
+    /// It takes nothing new and finishes what it has.
+    Stopping,
+}
+
+impl Vitals {
+    /// The levels of a server that has not started, with these neighbours.
+    pub fn new(neighbours: impl IntoIterator<Item = usize>, changed: Arc<Notify>) -> Self {
+        Self {
+            phase: AtomicU8::new(Phase::Starting as u8),
+            edition: AtomicU64::new(0),
+            knows: AtomicU64::new(0),
+            digest: AtomicU64::new(0),
+            clients: AtomicU32::new(0),
+            unconfirmed: AtomicU64::new(0),
+            log_lost: AtomicU64::new(0),
+            neighbours: neighbours.into_iter().map(Neighbour::new).collect(),
+            changed,
+        }
+    }
+
+    pub fn phase(&self) -> Phase {
+        match self.phase.load(Relaxed) {
+            0 => Phase::Starting,
+            1 => Phase::Serving,
+            2 => Phase::Paused,
+            _ => Phase::Stopping,
+        }
+    }
+
+    pub fn set_phase(&self, phase: Phase) {
+        self.phase.store(phase as u8, Relaxed);
+        self.changed.notify_waiters();
+    }
+
+    /// How many links are live, as this server sees it.
+    pub fn links_live(&self) -> usize {
+        self.neighbours.iter().filter(|n| n.live.load(Relaxed)).count()
+    }
+}
+
+impl Neighbour {
+    fn new(server: usize) -> Self {
+        Self {
+            server,
+            live: AtomicBool::new(false),
+            told: AtomicU64::new(0),
+            heard: AtomicU64::new(0),
+        }
+    }
+}
