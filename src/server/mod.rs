@@ -18,6 +18,8 @@ pub struct Seat {
     pub index: usize,
     /// Already bound and listening, so that nothing can fail between `bind` and the first answer.
     pub listener: TcpListener,
+    /// When the herd came up: the mark of this run in every log file.
+    pub herd_up_since: jiff::Timestamp,
     /// The key of every proof between neighbours.
     pub secret: Secret,
     /// Where it shows itself.

@@ -1,0 +1,225 @@
+//! What crosses the control channel: one type a document, used by the supervisor that writes it, by the
+//! commands that read it, and printed as it is by `--json`. Fields may be added, never renamed.
+
+use serde::{Deserialize, Serialize};
+
+/// The version of this channel. `down` and `version` stay compatible for ever.
+pub const PROTOCOL: u32 = 1;
+
+/// `GET /v1/ps`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Ps {
+    /// `herd.ps/1`
+    pub schema: String,
+    /// The herd.toml in use, absolute.
+    pub config: String,
+    pub herd: String,
+    pub pid: u32,
+    pub version: String,
+    pub protocol: u32,
+    pub uptime_ms: u64,
+    /// Where the logs are, absolute.
+    pub logs: String,
+    pub summary: Summary,
+    pub servers: Vec<ServerStatus>,
+    pub links: Vec<LinkStatus>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    pub servers: usize,
+    pub running: usize,
+    pub paused: usize,
+    pub down: usize,
+    pub links: usize,
+    pub links_up: usize,
+    /// Connected components of running servers over live links.
+    pub islands: usize,
+    /// Every two running servers of one island hold equal atlases.
+    pub converged: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ServerStatus {
+    pub name: String,
+    pub state: State,
+    /// When it entered this state: RFC 3339, UTC, microseconds.
+    pub since: String,
+    pub since_ms: u64,
+    pub addr: String,
+    /// Who brought it into this state: `cli`, or nothing when it was no one's order.
+    pub by: Option<String>,
+    /// How often it has been started again since `up`.
+    pub restarts: u32,
+    /// How long this incarnation has been up.
+    pub uptime_ms: Option<u64>,
+    pub links_up: usize,
+    pub links: usize,
+    /// Client connections now.
+    pub clients: u32,
+    /// Clients in its atlas.
+    pub knows: u64,
+    pub edition: u64,
+    /// The atlas's digest, sixteen hexadecimal digits.
+    pub digest: String,
+    /// Answers written before a neighbour had confirmed.
+    pub unconfirmed: u64,
+    /// Log records that could not be written.
+    pub log_lost: u64,
+    /// What a person should know: why it crashed, what a pause means.
+    pub note: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    Starting,
+    Running,
+    Paused,
+    Stopping,
+    Stopped,
+    Killed,
+    /// A panic was caught.
+    Crashed,
+    /// It could not start: a port or a log file was not to be had.
+    Failed,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LinkStatus {
+    /// The end that dials.
+    pub from: String,
+    pub to: String,
+    /// Both ends call the link live.
+    pub up: bool,
+    /// Editions of `from` that `to` has not confirmed, and the other way round; none where an end is down.
+    pub lag: Option<[u64; 2]>,
+}
+
+/// The body of `POST /v1/kill`, `/v1/stop`, `/v1/start`, `/v1/restart`, `/v1/pause`, `/v1/resume`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Order {
+    /// Names in any case; all of them are checked before anything is done.
+    #[serde(default)]
+    pub servers: Vec<String>,
+    #[serde(default)]
+    pub all: bool,
+    /// `restart`: kill instead of stop.
+    #[serde(default)]
+    pub hard: bool,
+    /// `start`, `restart`: answer only when its links are live and it knows what its neighbours know.
+    #[serde(default)]
+    pub wait: bool,
+}
+
+/// What an order did.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Change {
+    /// `herd.change/1`
+    pub schema: String,
+    pub changed: bool,
+    pub results: Vec<ChangeResult>,
+    pub summary: Summary,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ChangeResult {
+    pub server: String,
+    pub from: State,
+    pub to: State,
+    pub changed: bool,
+    pub took_us: u64,
+    /// Links that this took away.
+    pub peers_reset: usize,
+    /// Client connections that this took away.
+    pub clients_reset: u32,
+    /// Locations that went with its memory.
+    pub locations_lost: u64,
+    /// What it listens on, after a start.
+    pub addr: String,
+    pub links_up: usize,
+    pub links: usize,
+    pub knows: u64,
+}
+
+/// `POST /v1/down`: the supervisor answers, then leaves.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Down {
+    /// `herd.down/1`
+    pub schema: String,
+    pub changed: bool,
+    pub servers: usize,
+    pub clients: u32,
+    pub took_ms: u64,
+    /// Servers that did not leave by themselves in time and were killed.
+    pub forced: Vec<String>,
+    pub logs: String,
+}
+
+/// Any answer that is not a success, and what every command prints on stderr under `--json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// `herd.error/1`
+    pub schema: String,
+    pub error: Kind,
+    pub exit: u8,
+    pub message: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub did_you_mean: Vec<String>,
+}
+
+/// The kinds of failure, one exit code each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    Failed,
+    Usage,
+    NotRunning,
+    UnknownName,
+    BadConfig,
+    Taken,
+    Timeout,
+    CheckFailed,
+    Version,
+    Interrupted,
+    UnknownRoute,
+}
+
+impl Kind {
+    /// The exit code of a command that ends with this.
+    pub fn exit(self) -> u8 {
+        match self {
+            Self::Failed | Self::UnknownRoute => 1,
+            Self::Usage => 2,
+            Self::NotRunning => 3,
+            Self::UnknownName => 4,
+            Self::BadConfig => 5,
+            Self::Taken => 6,
+            Self::Timeout => 7,
+            Self::CheckFailed => 8,
+            Self::Version => 9,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
+impl Failure {
+    pub fn new(error: Kind, message: impl Into<String>) -> Self {
+        Self {
+            schema: "herd.error/1".into(),
+            error,
+            exit: error.exit(),
+            message: message.into(),
+            hint: None,
+            did_you_mean: Vec::new(),
+        }
+    }
+
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
