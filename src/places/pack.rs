@@ -1,1 +1,3 @@
-fn main() { println!("{}", cities_json::CITIES.len()); }
+fn main() {
+    println!("{}", cities_json::CITIES.len());
+}

@@ -93,11 +93,6 @@ impl Vitals {
 
 impl Neighbour {
     fn new(server: usize) -> Self {
-        Self {
-            server,
-            live: AtomicBool::new(false),
-            told: AtomicU64::new(0),
-            heard: AtomicU64::new(0),
-        }
+        Self { server, live: AtomicBool::new(false), told: AtomicU64::new(0), heard: AtomicU64::new(0) }
     }
 }
