@@ -36,9 +36,39 @@ pub const HANDSHAKE_MAX: Duration = Duration::from_secs(3);
 pub const DIAL_MAX: Duration = Duration::from_secs(2);
 /// The first wait before dialling again; doubled each time, with jitter.
 pub const BACKOFF_FIRST: Duration = Duration::from_millis(10);
-/// The longest wait before dialling again: a server that comes back is linked within half a second.
-pub const BACKOFF_MAX: Duration = Duration::from_millis(500);
+/// The longest wait before dialling again: a server that comes back is linked before anybody has noticed.
+pub const BACKOFF_MAX: Duration = Duration::from_millis(50);
 /// An answer that no neighbour has confirmed by then is written all the same, counted and logged.
 pub const CONFIRM_MAX: Duration = Duration::from_millis(250);
 /// A link writes its batches in pieces of about this size, so that `HEARD` and heartbeats get through.
 pub const LINK_BATCH_BYTES: usize = 64 * 1024;
+/// One read takes so much: a burst of a thousand lines or so, heard without letting others in between.
+pub const READ_BYTES: usize = 64 * 1024;
+
+// Connections.
+
+/// A connection that is being closed is still listened to for so long: closing it with unread input would
+/// reset it, and the last answer would be lost.
+pub const LINGER_MAX: Duration = Duration::from_millis(250);
+/// Connections beyond `connections_max` that may still prove themselves neighbours: a crowd of clients must
+/// not keep the herd apart.
+pub const NEIGHBOURS_WAITING_MAX: usize = 16;
+/// The kernel's queue of connections not yet accepted.
+pub const BACKLOG: i32 = 4096;
+/// With no descriptors left, a server looks again so often.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// A server that is told to stop has so long to say what it owes.
+pub const STOP_MAX: Duration = Duration::from_millis(400);
+
+// Places.
+
+/// A lookup that has no answer by then is answered with Google's envelope of a failure.
+pub const LOOKUP_MAX: Duration = Duration::from_secs(5);
+
+// Logs.
+
+/// Blocks waiting for the disk, one a burst.
+pub const LOG_QUEUE_BLOCKS: usize = 256;
+/// Traffic in one block: at most so many bytes, and so many lines. A block is a few times as large.
+pub const LOG_BLOCK_TRAFFIC_BYTES: usize = 64 * 1024;
+pub const LOG_BLOCK_LINES: usize = 1024;

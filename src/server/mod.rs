@@ -1,5 +1,9 @@
 //! One server: one thread.
 
+pub mod clock;
+pub mod journal;
+mod logfile;
+pub mod record;
 pub mod vitals;
 
 use std::net::TcpListener;
