@@ -32,6 +32,8 @@ pub const HEARTBEAT_EVERY: Duration = Duration::from_secs(1);
 pub const LINK_SILENCE_MAX: Duration = Duration::from_secs(3);
 /// A new connection has so long to say the hello and the proof.
 pub const HANDSHAKE_MAX: Duration = Duration::from_secs(3);
+/// The longest line of a handshake; the longest is some 300 bytes.
+pub const HELLO_BYTES_MAX: usize = 1024;
 /// A dial that has not connected by then is given up and tried again.
 pub const DIAL_MAX: Duration = Duration::from_secs(2);
 /// The first wait before dialling again; doubled each time, with jitter.
