@@ -151,7 +151,7 @@ impl<'a> Gazetteer<'a> {
     }
 
     /// All places, by number.
-    pub fn places(&self) -> impl ExactSizeIterator<Item = Place<'a>> {
+    pub fn places(self) -> impl ExactSizeIterator<Item = Place<'a>> {
         let names = self.names;
         self.records.iter().map(|record| place(record, names))
     }
