@@ -63,7 +63,9 @@ impl Embedded {
         let mut id = String::new();
         json::document(ENVELOPE_BYTES + RESULT_BYTES * found.len(), |answer| {
             answer.field("html_attributions").array(|credits| {
-                credit.into_iter().for_each(|credit| credits.item().string(credit));
+                if let Some(credit) = credit {
+                    credits.item().string(credit);
+                }
             });
             answer.field("results").array(|results| {
                 for &number in &found {
@@ -176,7 +178,8 @@ fn half_versine(angle: f64) -> f64 {
 /// The `bound` nearest of what it is offered.
 struct Nearest {
     bound: usize,
-    /// Half-versines, none negative, as their bits: so they have a total order, which is theirs. The farthest is on top.
+    /// Half-versines as their bits, which are in the same order as long as none is negative; and numbers.
+    /// The farthest is on top.
     heap: BinaryHeap<(u64, usize)>,
 }
 

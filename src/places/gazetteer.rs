@@ -132,7 +132,7 @@ fn cell_of(lat: i32, lng: i32) -> usize {
     row * COLUMNS + column
 }
 
-/// Reads a block that [`write`] has written, where it lies.
+/// Reads a block that [`write()`] has written, where it lies.
 #[derive(Debug, Clone, Copy)]
 pub struct Gazetteer<'a> {
     firsts: &'a [[u8; 4]],
@@ -146,11 +146,12 @@ impl<'a> Gazetteer<'a> {
     pub fn open(block: &'a [u8]) -> Option<Self> {
         let (count, rest) = block.split_first_chunk()?;
         let (firsts, rest) = rest.split_at_checked(4 * (CELLS + 1))?;
-        let (records, names) = rest.split_at_checked(number(count).checked_mul(RECORD_BYTES)?)?;
+        let (records, names) = rest.split_at_checked(number(*count).checked_mul(RECORD_BYTES)?)?;
         Some(Self { firsts: firsts.as_chunks().0, records: records.as_chunks().0, names })
     }
 
     /// All places, by number.
+    #[must_use]
     pub fn places(self) -> impl ExactSizeIterator<Item = Place<'a>> {
         let names = self.names;
         self.records.iter().map(|record| place(record, names))
@@ -160,7 +161,7 @@ impl<'a> Gazetteer<'a> {
     ///
     /// # Panics
     ///
-    /// If there is none, or the block was not written by [`write`].
+    /// If there is none, or the block was not written by [`write()`].
     #[must_use]
     pub fn place(&self, number: usize) -> Place<'a> {
         place(&self.records[number], self.names)
@@ -188,7 +189,7 @@ impl<'a> Gazetteer<'a> {
     }
 
     fn cell(&self, cell: usize) -> Range<usize> {
-        number(&self.firsts[cell])..number(&self.firsts[cell + 1])
+        number(self.firsts[cell])..number(self.firsts[cell + 1])
     }
 }
 
@@ -209,7 +210,7 @@ fn record(place: &Place, name_offset: u32) -> Record {
 
 fn place<'a>(record: &Record, names: &'a [u8]) -> Place<'a> {
     let [.., o0, o1, o2, o3, _, _, l0, l1] = *record;
-    let name = &names[number(&[o0, o1, o2, o3])..][..usize::from(u16::from_le_bytes([l0, l1]))];
+    let name = &names[number([o0, o1, o2, o3])..][..usize::from(u16::from_le_bytes([l0, l1]))];
     let name = std::str::from_utf8(name).expect("names are written as UTF-8");
     Place { lat: lat(record), lng: lng(record), name, country: country(record) }
 }
@@ -228,6 +229,6 @@ fn country(record: &Record) -> [u8; 2] {
     [record[12], record[13]]
 }
 
-fn number(stored: &[u8; 4]) -> usize {
-    usize::try_from(u32::from_le_bytes(*stored)).expect("a platform of 32 bits or more")
+fn number(stored: [u8; 4]) -> usize {
+    usize::try_from(u32::from_le_bytes(stored)).expect("a platform of 32 bits or more")
 }

@@ -137,8 +137,9 @@ fn new_line(out: &mut String, depth: usize) {
     out.push_str(&DEEPEST[..(1 + 3 * depth).min(DEEPEST.len())]);
 }
 
-/// Escapes what JSON must, what could open a tag in a page, and what a terminal would obey or not show: the
-/// choice of the JSON printer in Google's own protobuf (its `json_escaping.cc`), which leaves `&` as it is.
+/// Escapes what JSON must, what could open a tag in a page, and what a terminal would obey or not show. It is
+/// what the JSON printer of Google's own protobuf escapes (`json_escaping.cc`), and the bidirectional
+/// isolates; like that one it leaves `&` as it is.
 fn push_escaped(out: &mut String, text: &str) {
     let mut rest = text;
     while let Some(at) = rest.find(is_escaped) {
@@ -153,15 +154,15 @@ fn push_escaped(out: &mut String, text: &str) {
 }
 
 fn is_escaped(char: char) -> bool {
-    match char {
-        '"' | '\\' | '<' | '>' => true,
-        ' '..='~' => false,
-        // Control characters, and what shows nothing but changes how the rest is shown.
-        '\0'..='\u{9f}' | '\u{ad}' | '\u{600}'..='\u{603}' | '\u{6dd}' | '\u{70f}' => true,
-        '\u{17b4}'..='\u{17b5}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' => true,
-        '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' => true,
-        _ => false,
-    }
+    matches!(char,
+        '"' | '\\' | '<' | '>'
+        // Control characters.
+        | '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}'
+        // What shows nothing, but changes how the rest is shown.
+        | '\u{ad}' | '\u{600}'..='\u{603}' | '\u{6dd}' | '\u{70f}' | '\u{17b4}'..='\u{17b5}'
+        | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+        | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+    )
 }
 
 #[cold]
