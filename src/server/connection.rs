@@ -173,8 +173,9 @@ impl Client {
                 yield_now().await;
                 continue;
             }
+            let (wants_more, deadline) = (self.wants_more(), self.deadline());
             tokio::select! {
-                read = server.scratch.read(&mut read, &mut self.inbox), if self.wants_more() => match read {
+                read = server.scratch.read(&mut read, &mut self.inbox), if wants_more => match read {
                     Ok(bytes) => self.take_in(bytes),
                     Err(why) => return End::Left(Gone::Broken(why)),
                 },
@@ -185,7 +186,7 @@ impl Client {
                 () = server.confirmations.moved.notified(), if !self.held.is_empty() => {}
                 _ = write.writable(), if !self.outbox.is_empty() => {}
                 () = server.leave.notified() => {}
-                () = socket::until(self.deadline()) => return End::Left(self.overdue()),
+                () = socket::until(deadline) => return End::Left(self.overdue()),
             }
         }
     }

@@ -8,7 +8,6 @@
 use std::cell::{Cell, RefCell};
 use std::fmt::{self, Write as _};
 use std::io::{self, Write as _};
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -179,6 +178,7 @@ impl Visit for Text {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
 
     fn log(folder: &Path, traffic: Traffic) -> Log {
         Log {

@@ -362,7 +362,7 @@ impl Server {
     fn new(config: Arc<Config>, index: usize, secret: Secret, vitals: Arc<Vitals>, journal: Journal) -> io::Result<Self> {
         let limits = &config.limits;
         Ok(Self {
-            run: getrandom::u64()?,
+            run: getrandom::u64().map_err(io::Error::other)?,
             node: RefCell::new(Node::new(&config.servers[index].name, limits.clients_max)),
             neighbours: neighbours(&config, index),
             moved: Notify::new(),
