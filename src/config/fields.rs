@@ -81,7 +81,7 @@ impl<'a> Fields<'a> {
     where
         T: TryFrom<i128> + PartialOrd + Display + Copy,
     {
-        self.get(key).and_then(|field| field.number(default, &range)).unwrap_or(default)
+        self.get(key).and_then(|field| field.number(default, range)).unwrap_or(default)
     }
 
     /// One of `words`; the default if the key is absent.
@@ -92,13 +92,9 @@ impl<'a> Fields<'a> {
     /// A table inside this one; empty if the key is absent.
     pub(super) fn table(&mut self, key: &'static str, name: &'static str) -> Self {
         let notes = self.notes;
-        self.get(key).and_then(|field| field.table(name)).unwrap_or(Fields {
-            name,
-            table: None,
-            span: None,
-            asked: Vec::new(),
-            notes,
-        })
+        self.get(key)
+            .and_then(|field| field.table(name, &format!("a table, whose keys stand below a line `{name}`")))
+            .unwrap_or(Fields { name, table: None, span: None, asked: Vec::new(), notes })
     }
 
     /// The end of reading: a key that was never asked for is unknown.
@@ -146,7 +142,7 @@ impl<'a> Field<'a> {
         None
     }
 
-    fn number<T>(&self, default: T, range: &RangeInclusive<T>) -> Option<T>
+    fn number<T>(&self, default: T, range: RangeInclusive<T>) -> Option<T>
     where
         T: TryFrom<i128> + PartialOrd + Display,
     {
@@ -214,7 +210,8 @@ impl<'a> Field<'a> {
         pair
     }
 
-    pub(super) fn table(&self, name: &'static str) -> Option<Fields<'a>> {
+    /// The table, which messages call `name`; what should stand here instead of anything else is said by `takes`.
+    pub(super) fn table(&self, name: &'static str, takes: &str) -> Option<Fields<'a>> {
         match self.value.get_ref() {
             DeValue::Table(table) => Some(Fields {
                 name,
@@ -223,7 +220,7 @@ impl<'a> Field<'a> {
                 asked: Vec::new(),
                 notes: self.notes,
             }),
-            _ => self.wrong_type("a table"),
+            _ => self.wrong_type(takes),
         }
     }
 

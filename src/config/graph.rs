@@ -50,7 +50,7 @@ pub(super) fn graph(file: &mut Fields<'_>, has_secret: bool) -> Option<(Vec<Serv
     };
     let names: Option<Vec<&str>> = drafts.iter().map(Draft::sound_name).collect();
     // With a link or a name still to be mended, nobody can tell what is connected.
-    if let (true, Some(names)) = (whole, names) {
+    if let (true, Some(names)) = (whole && by_name.len() == drafts.len(), names) {
         note_islands(&names, &links, links_key.unwrap_or(servers_key), notes);
     }
     Some((drafts.iter().map(Draft::finish).collect::<Option<_>>()?, links))
@@ -65,14 +65,16 @@ impl<'a> Draft<'a> {
         self.name.as_ref().filter(|_| self.sound).map(|name| name.text)
     }
 
-    /// For messages.
-    fn name(&self) -> &'a str {
-        self.name.as_ref().map_or("?", |name| name.text)
+    /// What messages call it.
+    fn shown(&self) -> String {
+        self.name.as_ref().map_or_else(|| "a server without a name".into(), |name| quoted(name.text))
     }
 }
 
 fn draft<'a>(server: &Field<'a>) -> Draft<'a> {
-    let Some(mut server) = server.table("a server") else {
+    let Some(mut server) =
+        server.table("a server", "a table, such as `{ name = \"Clark\", address = \"127.0.0.1:11003\" }`")
+    else {
         return Draft { name: None, sound: false, address: None };
     };
     let name = server.need("name", "name = \"Clark\"").and_then(|field| field.text());
@@ -157,11 +159,11 @@ fn note_same_addresses(drafts: &[Draft<'_>], notes: &Notes<'_>) {
         if address.port() == 0 {
             continue;
         }
-        let (first, place) = *first_with.entry(*address).or_insert((draft.name(), span.start));
+        let (first, place) = *first_with.entry(*address).or_insert((draft, span.start));
         if place != span.start {
             notes.add(
                 Found::new(Kind::SameAddress, span.clone(), format!("two servers have the address `{address}`"))
-                    .label(format!("{} has it, on line {}", quoted(first), notes.line(place)))
+                    .label(format!("{} has it, on line {}", first.shown(), notes.line(place)))
                     .help("every server needs a port of its own"),
             );
         }
@@ -172,11 +174,14 @@ fn note_ephemeral_ports(drafts: &[Draft<'_>], notes: &Notes<'_>) {
     for draft in drafts {
         let Some((address, span)) = &draft.address else { continue };
         if address.port() >= EPHEMERAL_PORT_FIRST {
-            let message = format!("the system may give port {} of {} to others", address.port(), quoted(draft.name()));
+            let message =
+                format!("port {} of {} is one that the system gives to others", address.port(), draft.shown());
             notes.add(
                 Found::new(Kind::EphemeralPort, span.clone(), message)
-                    .label("in the range of outgoing connections")
-                    .help(format!("choose a port below {EPHEMERAL_PORT_FIRST}")),
+                    .label(format!("outgoing connections take ports from {EPHEMERAL_PORT_FIRST}"))
+                    .help(
+                        "choose a lower port: a neighbour that dials this one while it is down may connect to itself",
+                    ),
             );
         }
     }
@@ -190,7 +195,7 @@ fn note_open_herd(drafts: &[Draft<'_>], notes: &Notes<'_>) {
     else {
         return;
     };
-    let message = format!("{} listens beyond this machine, and the herd has no `secret_file`", quoted(draft.name()));
+    let message = format!("{} listens beyond this machine, and the herd has no `secret_file`", draft.shown());
     notes.add(
         Found::new(Kind::OpenWithoutSecret, span.clone(), message)
             .label("others can reach this")
@@ -220,7 +225,7 @@ fn read_links(field: &Field<'_>, drafts: &[Draft<'_>], by_name: &HashMap<String,
 }
 
 fn note_same_link(pair: &Field<'_>, dialer: &Draft<'_>, listener: &Draft<'_>, first: usize) {
-    let message = format!("{} and {} are linked twice", quoted(dialer.name()), quoted(listener.name()));
+    let message = format!("{} and {} are linked twice", dialer.shown(), listener.shown());
     pair.notes.add(
         Found::new(Kind::SameLink, pair.key.clone(), message)
             .label(format!("the first is on line {}", pair.notes.line(first)))
@@ -234,7 +239,7 @@ fn link(pair: &Field<'_>, drafts: &[Draft<'_>], by_name: &HashMap<String, usize>
     let (a, b) = (a?, b?);
     if a == b {
         pair.notes.add(
-            Found::new(Kind::SelfLink, pair.key.clone(), format!("{} is linked with itself", quoted(drafts[a].name())))
+            Found::new(Kind::SelfLink, pair.key.clone(), format!("{} is linked with itself", drafts[a].shown()))
                 .label("both ends are the same server")
                 .help("leave it out: a server knows what it knows"),
         );
@@ -288,7 +293,7 @@ fn some_of(words: &[impl AsRef<str>], between: &str, shown_max: usize) -> String
     let shown = shown.join(between);
     match words.len().saturating_sub(shown_max) {
         0 => shown,
-        more => format!("{shown} and {more} more"),
+        more => format!("{shown}{between}and {more} more"),
     }
 }
 

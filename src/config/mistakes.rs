@@ -3,7 +3,7 @@
 //! Mistakes are noted while the file is being read and never end the reading, so that all of them are found
 //! in one run. What they quote of the file has been made harmless by the time it is noted.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::io;
@@ -174,11 +174,6 @@ impl Kind {
             _ => Severity::Error,
         }
     }
-
-    /// Says that something is absent, which cannot be known of a file that could not be read to its end.
-    fn is_of_absence(self) -> bool {
-        matches!(self, Self::UnknownServer | Self::MissingKey | Self::Islands | Self::OpenWithoutSecret)
-    }
 }
 
 /// A mistake as it is found: not yet placed on a line.
@@ -193,6 +188,10 @@ pub(super) struct Found {
 impl Found {
     pub(super) fn new(kind: Kind, span: impl Into<Option<Range<usize>>>, message: impl Into<String>) -> Self {
         Self { kind, span: span.into(), message: message.into(), label: String::new(), help: None }
+    }
+
+    fn start(&self) -> usize {
+        self.span.as_ref().map_or(0, |span| span.start)
     }
 
     pub(super) fn label(mut self, label: impl Into<String>) -> Self {
@@ -219,6 +218,8 @@ pub(super) struct Notes<'t> {
     lines: Vec<usize>,
     /// Lines on which the TOML itself is broken: what else seems wrong there follows from that.
     broken: RefCell<HashSet<usize>>,
+    /// The beginning of a table is among them, or of a list in a list.
+    headless: Cell<bool>,
     found: RefCell<Tally>,
 }
 
@@ -232,30 +233,45 @@ struct Tally {
 impl<'t> Notes<'t> {
     pub(super) fn new(text: &'t str, path: &'t Path) -> Self {
         let lines = std::iter::once(0).chain(memchr::memchr_iter(b'\n', text.as_bytes()).map(|end| end + 1)).collect();
-        Self { path, text, lines, broken: RefCell::default(), found: RefCell::default() }
+        Self { path, text, lines, broken: RefCell::default(), headless: Cell::new(false), found: RefCell::default() }
     }
 
     /// Notes a mistake of the TOML itself. These come before all others.
     pub(super) fn add_syntax(&self, why: &toml::de::Error) {
         let found = syntax(why);
-        if let Some(span) = &found.span {
-            self.broken.borrow_mut().insert(self.position(span.start).0);
+        let line = self.line(found.start());
+        self.broken.borrow_mut().insert(line);
+        if self.text[self.lines[line - 1]..].trim_start().starts_with('[') {
+            self.headless.set(true);
         }
-        self.add(found);
+        self.keep(found, line);
     }
 
-    /// Notes a mistake, unless it follows from one in the TOML itself.
+    /// Notes a mistake, unless it may follow from one in the TOML itself.
     pub(super) fn add(&self, found: Found) {
-        let start = found.span.as_ref().map_or(0, |span| span.start);
-        let (line, column) = self.position(start);
+        let line = self.line(found.start());
         let broken = self.broken.borrow();
-        let follows = found.kind.is_of_absence() && !broken.is_empty() || broken.contains(&line);
-        if found.kind != Kind::Syntax && follows {
+        let follows = match found.kind {
+            // What is absent here may stand where the file could not be read.
+            Kind::UnknownServer | Kind::MissingKey | Kind::Islands | Kind::OpenWithoutSecret => !broken.is_empty(),
+            // Below a broken `[table]`, keys seem to belong to the table before.
+            Kind::UnknownKey => self.headless.get() || broken.contains(&line),
+            _ => broken.contains(&line),
+        };
+        if !follows {
+            self.keep(found, line);
+        }
+    }
+
+    fn keep(&self, found: Found, line: usize) {
+        let severity = found.kind.severity();
+        if !self.found.borrow_mut().count(severity) {
             return;
         }
-        self.found.borrow_mut().add(Mistake {
+        let column = self.column(found.start(), line);
+        self.found.borrow_mut().kept.push(Mistake {
             code: found.kind.code(),
-            severity: found.kind.severity(),
+            severity,
             message: harmless(&found.message),
             line,
             column,
@@ -267,7 +283,13 @@ impl<'t> Notes<'t> {
 
     /// The line of this place in the file, from 1.
     pub(super) fn line(&self, start: usize) -> usize {
-        self.position(start).0
+        self.lines.partition_point(|&begin| begin <= start)
+    }
+
+    /// The column of this place on its line, from 1, in characters.
+    fn column(&self, start: usize, line: usize) -> usize {
+        let start = self.text.floor_char_boundary(start);
+        self.text[self.lines[line - 1]..start].chars().count() + 1
     }
 
     /// Whether one more error would only be counted, so that no work should go into wording it.
@@ -292,14 +314,6 @@ impl<'t> Notes<'t> {
         Mistakes { path: harmless(&self.path.to_string_lossy()), text: self.text.to_owned(), kept, errors, warnings }
     }
 
-    /// Line and column from 1, the column in characters.
-    fn position(&self, start: usize) -> (usize, usize) {
-        let start = self.text.floor_char_boundary(start);
-        let line = self.lines.partition_point(|&begin| begin <= start);
-        let begin = self.lines[line - 1];
-        (line, self.text[begin..start].chars().count() + 1)
-    }
-
     fn clamped(&self, span: Range<usize>) -> Range<usize> {
         let start = self.text.floor_char_boundary(span.start);
         start..self.text.ceil_char_boundary(span.end).max(start)
@@ -307,15 +321,14 @@ impl<'t> Notes<'t> {
 }
 
 impl Tally {
-    fn add(&mut self, mistake: Mistake) {
-        let count = match mistake.severity {
+    /// Counts one more, and says whether it should be kept.
+    fn count(&mut self, severity: Severity) -> bool {
+        let count = match severity {
             Severity::Error => &mut self.errors,
             Severity::Warning => &mut self.warnings,
         };
         *count += 1;
-        if *count <= MISTAKES_SHOWN_MAX {
-            self.kept.push(mistake);
-        }
+        *count <= MISTAKES_SHOWN_MAX
     }
 }
 
@@ -325,13 +338,14 @@ fn syntax(why: &toml::de::Error) -> Found {
     let found = Found::new(Kind::Syntax, why.span(), message);
     let found = match (message, expected) {
         ("duplicate key", _) => found.label("set before"),
+        ("string values must be quoted", _) => found.label("put this between quotes"),
         (_, "nothing") => found,
         (_, expected) => found.label(format!("expected {expected}")),
     };
     // The commonest slip, an address without quotes, is taken for a number.
     match message {
         "string values must be quoted" | "invalid float" | "invalid integer" => {
-            found.help("text stands between quotes: \"Clark\", \"127.0.0.1:11003\"")
+            found.help("text stands between quotes, as in \"Clark\" or \"127.0.0.1:11003\"")
         }
         _ => found,
     }
@@ -348,7 +362,7 @@ pub(super) fn quoted(text: &str) -> String {
 }
 
 /// `text` with every character that a terminal would act upon written as an escape.
-fn harmless(text: &str) -> String {
+pub fn harmless(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         if unseen(c) {

@@ -18,8 +18,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 pub use find::find;
-pub use mistakes::{Mistake, Mistakes, Severity};
+pub use mistakes::{Mistake, Mistakes, Severity, harmless};
 pub use names::closest;
+pub use render::counted;
 
 use crate::limits::HERD_FILE_BYTES_MAX;
 

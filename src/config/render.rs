@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Level, Message, Origin, Renderer, Snippet};
 
 use super::names::unseen;
 use super::{Mistake, Mistakes, Severity};
@@ -36,7 +36,7 @@ impl Mistakes {
                     .path(&self.path)
                     .annotation(AnnotationKind::Primary.span(line.span).label(&mistake.label)),
             ),
-            None => group.element(self.origin(mistake)),
+            None => group.element(self.origin(mistake)).elements(unshown(mistake)),
         };
         let help = mistake.help.as_ref().map(|help| Level::HELP.message(help));
         renderer.render(&[group.elements(help)])
@@ -62,6 +62,12 @@ impl Mistakes {
             more => format!("and {more} more\n{counts}"),
         }
     }
+}
+
+/// What would have stood beside the caret of a line that is not shown.
+fn unshown(mistake: &Mistake) -> Option<Message<'_>> {
+    let says_more = mistake.span.is_some() && !mistake.label.is_empty();
+    says_more.then(|| Level::NOTE.message(&mistake.label))
 }
 
 /// A line of the file with every unseen character replaced, one for one, so that columns stay as they are.
@@ -95,7 +101,7 @@ fn seen(text: &str) -> String {
 }
 
 /// `1 error`, `2 errors`.
-pub(super) fn counted(count: usize, noun: &str) -> String {
+pub fn counted(count: usize, noun: &str) -> String {
     match count {
         1 => format!("1 {noun}"),
         _ => format!("{count} {noun}s"),
