@@ -1466,14 +1466,25 @@ fn colours_change_nothing_but_colours() {
 /// As long as a file may be, and wrong in as many places as possible.
 #[test]
 fn the_worst_files_are_still_refused_in_a_few_pages() {
-    let head = format!("herd=\"u\"\nservers=[{}]\n", "{name=\"Abcdefgh\"},".repeat(4096));
-    for unit in
-        ["[\"Abcdefgi\",\"Abcdefgj\"],", "[[[[", "=\n", "a.", "\"\"\"", "[\"Abcdefgh\",\"abcdefgh\"],\n", "{a=["]
-    {
-        let room = limits::HERD_FILE_BYTES_MAX - head.len() - 10;
-        let why = mistakes(&format!("{head}links=[{}]", unit.repeat(room / unit.len())));
-        assert!(why.errors() >= 50);
-        assert!(why.render(false).len() < 100_000);
+    let servers = format!("herd=\"u\"\nservers=[{}]\n", "{name=\"Abcdefgh\"},".repeat(4096));
+    let in_links = format!("{servers}links=[");
+    let after_blanks = " ".repeat(limits::HERD_FILE_BYTES_MAX / 2);
+    for (head, unit) in [
+        (&in_links, "[\"Abcdefgi\",\"Abcdefgj\"],"),
+        (&in_links, "[\"Abcdefgh\",\"abcdefgh\"],\n"),
+        (&in_links, "[[[["),
+        (&in_links, "{a=["),
+        (&servers, "=\n"),
+        (&servers, "\u{b}\n"),
+        (&servers, "a."),
+        (&servers, "[a]\n"),
+        (&servers, "\"\"\""),
+        (&after_blanks, "= "),
+    ] {
+        let room = limits::HERD_FILE_BYTES_MAX - head.len();
+        let why = mistakes(&format!("{head}{}", unit.repeat(room / unit.len())));
+        assert!(why.errors() > 0 && why.iter().len() <= limits::MISTAKES_SHOWN_MAX);
+        assert!(why.render(false).len() < 100_000, "{unit}");
     }
 }
 

@@ -9,8 +9,9 @@ use std::ops::{Range, RangeInclusive};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::mistakes::{Found, Kind, Notes, quoted};
+use super::mistakes::{Found, Kind, quoted};
 use super::names::{self, closest};
+use super::notes::Notes;
 use super::render::counted;
 use crate::limits::PATH_BYTES_MAX;
 

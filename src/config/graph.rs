@@ -7,8 +7,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
 use super::fields::{Field, Fields, Text};
-use super::mistakes::{Found, Kind, Notes, quoted};
+use super::mistakes::{Found, Kind, quoted};
 use super::names::{closest, folded, is_name};
+use super::notes::Notes;
 use super::render::counted;
 use super::{Link, Server};
 use crate::limits::{EPHEMERAL_PORT_FIRST, LINKS_MAX, SERVERS_RANGE};

@@ -9,6 +9,7 @@ mod find;
 mod graph;
 mod mistakes;
 mod names;
+mod notes;
 mod prove;
 mod render;
 

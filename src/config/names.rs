@@ -4,7 +4,8 @@
 //! of all four together. Never decides which names exist.
 
 use super::fields::Text;
-use super::mistakes::{Found, Kind, Notes, quoted};
+use super::mistakes::{Found, Kind, quoted};
+use super::notes::Notes;
 use crate::limits::NAME_BYTES_MAX;
 
 /// A typo keeps about four fifths of a word's letters in place.

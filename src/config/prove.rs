@@ -9,8 +9,9 @@ use toml::de::DeTable;
 
 use super::fields::Fields;
 use super::graph::graph;
-use super::mistakes::{Mistakes, Notes};
+use super::mistakes::Mistakes;
 use super::names::is_name;
+use super::notes::Notes;
 use super::{Ack, Config, Limits, Log, Places, Provider, Traffic, WhenBehind};
 use crate::limits;
 
