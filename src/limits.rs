@@ -1,28 +1,75 @@
 //! Every limit with its unit and its reason. Those a user may set have a key in `herd.toml` under
-//! `[limits]` or `[log]`; the numbers here are their defaults. Imports nothing of ours.
+//! `[limits]` or `[log]`; each has its default and, in a `_RANGE`, what it may be set to. Imports nothing of ours.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
-// What a user may set.
+// What a user may set. The ranges end where a value would be a slip of the pen, not where the machine ends.
 
 /// `line_bytes_max`: the protocol's 64 KiB.
 pub const LINE_BYTES_MAX: usize = 64 * 1024;
+/// Below 256 bytes two neighbours could not say their hello; above 1 MiB a full house of clients is a terabyte.
+pub const LINE_BYTES_RANGE: RangeInclusive<usize> = 256..=1024 * 1024;
+
 /// `connections_max`: room for ten thousand idle phones and as many again on the way in.
 pub const CONNECTIONS_MAX: usize = 16_384;
+/// Nobody opens more descriptors than Linux allows a process by default: `fs.nr_open`.
+pub const CONNECTIONS_RANGE: RangeInclusive<usize> = 1..=1_048_576;
+
 /// `unread_bytes_max`: some fifty full WHATSAT answers, or fifteen thousand IAMAT answers.
 pub const UNREAD_BYTES_MAX: usize = 1024 * 1024;
+/// Below 4 KiB a client would be stopped at every burst.
+pub const UNREAD_BYTES_RANGE: RangeInclusive<usize> = 4096..=1024 * 1024 * 1024;
+
 /// `unread_seconds_max`: a phone in a lift comes back within this; a stuck program does not.
 pub const UNREAD_SECONDS_MAX: u64 = 30;
+/// A day: whoever has read nothing for longer has gone.
+pub const UNREAD_SECONDS_RANGE: RangeInclusive<u64> = 1..=86_400;
+
 /// `idle_seconds_max`: off.
 pub const IDLE_SECONDS_MAX: u64 = 0;
+/// A year, so that adding it to any clock is safe.
+pub const IDLE_SECONDS_RANGE: RangeInclusive<u64> = 0..=31_536_000;
+
 /// `lookups_max`: place providers ask for few requests at once.
 pub const LOOKUPS_MAX: usize = 8;
+/// At least one, or no WHATSAT would ever be answered.
+pub const LOOKUPS_RANGE: RangeInclusive<usize> = 1..=1024;
+
 /// `clients_max`: off.
 pub const CLIENTS_MAX: u64 = 0;
+/// One server's memory ends long before a thousand million clients.
+pub const CLIENTS_RANGE: RangeInclusive<u64> = 0..=1_000_000_000;
+
 /// `file_bytes_max` of `[log]`.
 pub const LOG_FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Below 64 KiB one long line would turn the file over; above 1 TiB it is never turned over at all.
+pub const LOG_FILE_BYTES_RANGE: RangeInclusive<u64> = 64 * 1024..=1024 * 1024 * 1024 * 1024;
+
 /// `files_max` of `[log]`: with five servers some 1.3 GB of disk at the most.
 pub const LOG_FILES_MAX: u32 = 4;
+/// Every rotation renames all of them, so not more than a thousand.
+pub const LOG_FILES_RANGE: RangeInclusive<u32> = 1..=1000;
+
+// `herd.toml` itself.
+
+/// A file this long is not a herd.toml: 4,096 servers with 16,384 links take about 800 KB.
+pub const HERD_FILE_BYTES_MAX: usize = 1024 * 1024;
+/// Servers of one herd: each is a thread and a handful of descriptors, and 2,000 of them have been tried.
+pub const SERVERS_RANGE: RangeInclusive<usize> = 1..=4096;
+/// Links of one herd: a full mesh of 181 servers, or eight neighbours each for 4,096.
+pub const LINKS_MAX: usize = 16_384;
+/// The longest name, in bytes: it stands in every `AT` line, in columns of `ps`, and names a log file.
+pub const NAME_BYTES_MAX: usize = 32;
+/// The longest path in herd.toml, in bytes: Linux's `PATH_MAX`.
+pub const PATH_BYTES_MAX: usize = 4096;
+/// Mistakes that are kept and shown of one herd.toml; the others are counted. Nobody reads on after fifty.
+pub const MISTAKES_SHOWN_MAX: usize = 50;
+/// A line of herd.toml longer than this, in bytes, is pointed at by number and not shown.
+pub const LINE_SHOWN_BYTES_MAX: usize = 4096;
+/// Linux takes the ports of outgoing connections from here upward (`ip_local_port_range`): a neighbour that
+/// dials a dead port up there again and again connects to itself at last.
+pub const EPHEMERAL_PORT_FIRST: u16 = 32_768;
 
 // Links (protocol.md §3).
 
