@@ -28,13 +28,7 @@ pub(super) struct Confirmations {
 
 impl Confirmations {
     pub(super) fn new(ack: Ack) -> Self {
-        Self {
-            ack,
-            heard: Cell::new(0),
-            overdue: Cell::new(0),
-            live: RefCell::default(),
-            moved: Notify::new(),
-        }
+        Self { ack, heard: Cell::new(0), overdue: Cell::new(0), live: RefCell::default(), moved: Notify::new() }
     }
 
     /// Answers that wait for an edition up to this one may be written.

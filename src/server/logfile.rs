@@ -161,7 +161,9 @@ mod tests {
         assert!(read(&path).ends_with("record 99 of a hundred\n"));
         assert!(read(&path).contains("a heading"));
         assert!(numbered(&path, 2).exists() && !numbered(&path, 3).exists());
-        assert!(fs::read_dir(path.parent().unwrap()).unwrap().all(|file| file.unwrap().metadata().unwrap().len() <= 200));
+        assert!(
+            fs::read_dir(path.parent().unwrap()).unwrap().all(|file| file.unwrap().metadata().unwrap().len() <= 200)
+        );
         assert_eq!(lost.load(Relaxed), 0);
     }
 

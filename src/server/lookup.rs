@@ -37,8 +37,7 @@ impl Lookups {
         // server to itself.
         tokio::task::yield_now().await;
         let _permit = self.permits.acquire().await;
-        let circle =
-            Circle { lat: query.place.latitude, lng: query.place.longitude, radius_km: query.radius_km };
+        let circle = Circle { lat: query.place.latitude, lng: query.place.longitude, radius_km: query.radius_km };
         self.places.nearby(circle, query.bound).await
     }
 }

@@ -359,7 +359,13 @@ impl Door {
 }
 
 impl Server {
-    fn new(config: Arc<Config>, index: usize, secret: Secret, vitals: Arc<Vitals>, journal: Journal) -> io::Result<Self> {
+    fn new(
+        config: Arc<Config>,
+        index: usize,
+        secret: Secret,
+        vitals: Arc<Vitals>,
+        journal: Journal,
+    ) -> io::Result<Self> {
         let limits = &config.limits;
         Ok(Self {
             run: getrandom::u64().map_err(io::Error::other)?,

@@ -100,7 +100,8 @@ fn numbered(at: Time, number: u64, level: Level) -> String {
 /// Appends text that may hold a client's words: control characters and marks that turn text around are escaped.
 fn escape_text(text: &str, into: &mut String) {
     for char in text.chars() {
-        let hidden = matches!(char, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+        let hidden =
+            matches!(char, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
         if char.is_control() || hidden {
             into.extend(char.escape_default());
         } else {
@@ -186,7 +187,8 @@ mod tests {
 
     #[test]
     fn the_stamp_follows_the_clock() {
-        let stamp = |seconds, nanos| line(Time::new(seconds, nanos), Level::Warn, "").split(' ').next().unwrap().to_owned();
+        let stamp =
+            |seconds, nanos| line(Time::new(seconds, nanos), Level::Warn, "").split(' ').next().unwrap().to_owned();
         assert_eq!(stamp(1, 999_999_999), "1970-01-01T00:00:01.999999Z");
         assert_eq!(stamp(2, 0), "1970-01-01T00:00:02.000000Z");
         assert_eq!(stamp(1, 1_000), "1970-01-01T00:00:01.000001Z");
