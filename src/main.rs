@@ -1,5 +1,3 @@
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
-    ExitCode::from(herdctl::cli::main(std::env::args_os()))
+fn main() -> std::process::ExitCode {
+    herdctl::cli::main(std::env::args_os())
 }

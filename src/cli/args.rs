@@ -163,7 +163,7 @@ pub enum Command {
     Whatsat(Whatsat),
     /// Send lines to a server as they are
     #[command(
-        before_help = "Example: printf 'IAMAT bad\\n' | herdctl send Clark -",
+        before_help = "Example: herdctl send Clark 'IAMAT kiwi +34.07-118.45 1621464827.9'",
         after_help = "Sends the LINEs, or standard input; on a terminal it asks for lines until Ctrl-D.\n\
                       An answer that starts with `? ` makes the exit code 8.",
         help_template = TEMPLATE

@@ -304,14 +304,16 @@ fn owner_of_folder(socket: &Path) -> Option<u32> {
 
 /// The system's own reason, wherever in the chain it stands.
 fn io_cause(why: &reqwest::Error) -> Option<ErrorKind> {
-    let chain = std::iter::successors(why.source(), |why| why.source());
-    chain.filter_map(|why| why.downcast_ref::<io::Error>()).map(io::Error::kind).last()
+    causes(why).filter_map(|why| why.downcast_ref::<io::Error>()).map(io::Error::kind).last()
 }
 
 /// The last reason of the chain: the one that is not "an error happened".
 fn deepest(why: &reqwest::Error) -> String {
-    let chain = std::iter::successors(why.source(), |why| why.source());
-    chain.last().map_or_else(|| why.to_string(), ToString::to_string)
+    causes(why).last().map_or_else(|| why.to_string(), ToString::to_string)
+}
+
+fn causes(why: &reqwest::Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
+    std::iter::successors(why.source(), |&why| why.source())
 }
 
 fn wait_until_gone(pid: i32) {

@@ -27,7 +27,7 @@ pub fn check(args: &args::Check, session: &mut Session) -> Done {
         let text = verdict.text(session.out.pen().styled);
         session.out.answer(text.trim_end())?;
     }
-    Ok(if verdict.ok() { Exit::Fine } else { Exit::Code(Kind::BadConfig.exit()) })
+    Ok(if verdict.ok() { Exit::Fine } else { Exit::BadConfig })
 }
 
 /// `herd.init/1`

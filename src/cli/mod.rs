@@ -20,6 +20,7 @@ pub mod term;
 pub mod up;
 
 use std::ffi::OsString;
+use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches};
@@ -34,18 +35,20 @@ use term::Choice;
 pub type Done = Result<Exit, Stop>;
 
 /// The exit codes of commands that did what they were asked to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Exit {
     /// Done, or already so.
     Fine,
     /// The answer is "no".
     No,
-    /// What a supervisor's own process ends with.
-    Code(u8),
+    /// The herd.toml that was to be checked is wrong, as the answer says.
+    BadConfig,
+    /// What a detached supervisor ends with.
+    Process(ExitCode),
 }
 
 /// Runs the command in `args`, the program's name first, and returns the exit code.
-pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
     let surroundings = Surroundings::of_process();
     let early = Early::seen_in(&args);
@@ -55,7 +58,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
 }
 
 /// [`main`] with all that it would take from the process given to it.
-pub fn run(args: Vec<OsString>, surroundings: Surroundings, mut out: Output) -> u8 {
+pub fn run(args: Vec<OsString>, surroundings: Surroundings, mut out: Output) -> ExitCode {
     let cli = match parse(args) {
         Ok(cli) => cli,
         Err(refused) => return refuse(&refused, &mut out),
@@ -78,7 +81,7 @@ fn parse(args: Vec<OsString>) -> Result<Cli, clap::Error> {
 fn obey(command: Command, session: &mut Session) -> Done {
     match command {
         Command::Up(args) => up::up(&args, session),
-        Command::Supervise(args) => up::supervise(&args, session),
+        Command::Supervise(args) => up::supervise(&args, session).map(Exit::Process),
         Command::Down(args) => up::down(&args, session),
         Command::Ps(args) => ps::run(&args, session),
         Command::Kill(args) => members::kill(&args, session),
@@ -98,37 +101,37 @@ fn obey(command: Command, session: &mut Session) -> Done {
     }
 }
 
-fn exit_code(done: Done, out: &mut Output) -> u8 {
+fn exit_code(done: Done, out: &mut Output) -> ExitCode {
     match done.and_then(|exit| out.flush().map(|()| exit)) {
-        Ok(Exit::Fine) | Err(Stop::ReaderGone) => 0,
-        Ok(Exit::No) => Kind::CheckFailed.exit(),
-        Ok(Exit::Code(code)) => code,
+        Ok(Exit::Fine) | Err(Stop::ReaderGone) => ExitCode::SUCCESS,
+        Ok(Exit::No) => Kind::CheckFailed.exit().into(),
+        Ok(Exit::BadConfig) => Kind::BadConfig.exit().into(),
+        Ok(Exit::Process(code)) => code,
         Err(Stop::Failed(failure)) => {
             out.failure(&failure);
-            failure.exit
+            failure.exit.into()
         }
     }
 }
 
 /// Prints what clap has to say: help and version are answers, the rest is a usage error.
-fn refuse(refused: &clap::Error, out: &mut Output) -> u8 {
+fn refuse(refused: &clap::Error, out: &mut Output) -> ExitCode {
     let said = refused.render();
     if matches!(refused.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         let text = if out.pen().styled { said.ansi().to_string() } else { said.to_string() };
         let answered = out.answer(text.trim_end()).map(|()| Exit::Fine);
         return exit_code(answered, out);
     }
+    // Plain, whatever clap would paint: it repeats what was typed, which may hold anything.
+    let said = escape::lines(said.to_string().as_bytes());
     if out.json {
-        out.failure(&usage(&said.to_string()));
-    } else if out.message_pen().styled {
-        // Clap escapes nothing, and a mistyped argument may hold anything.
-        let has_controls = said.to_string().chars().any(|c| c.is_control() && c != '\n');
-        let text = if has_controls { escape::lines(said.to_string().as_bytes()) } else { said.ansi().to_string() };
-        out.complain(text.trim_end());
+        out.failure(&usage(&said));
     } else {
-        out.complain(escape::lines(said.to_string().as_bytes()).trim_end());
+        let error = out.message_pen().ink(term::ERROR, "error:");
+        let text = said.strip_prefix("error:").map_or_else(|| said.clone(), |rest| error + rest);
+        out.complain(text.trim_end());
     }
-    Kind::Usage.exit()
+    Kind::Usage.exit().into()
 }
 
 /// Clap's words as a failure: the first line is what is wrong, the tips are hints.
@@ -174,11 +177,11 @@ mod tests {
     use super::*;
 
     /// Runs a command line outside of any herd; the exit code, the answers and the messages.
-    fn typed(line: &str) -> (u8, String, String) {
-        let (out, answers, messages): (_, Captured, Captured) = Output::captured(false);
+    fn typed(line: &str) -> (ExitCode, String, String) {
+        let (mut out, answers, messages): (_, Captured, Captured) = Output::captured(false);
         let args: Vec<OsString> = std::iter::once("herdctl").chain(line.split_whitespace()).map(Into::into).collect();
-        let json = args.iter().any(|arg| arg == "--json");
-        let code = run(args, Surroundings::default(), Output { json, ..out });
+        out.json = args.iter().any(|arg| arg == "--json");
+        let code = run(args, Surroundings::default(), out);
         (code, answers.text(), messages.text())
     }
 
@@ -200,14 +203,14 @@ mod tests {
     #[test]
     fn a_typo_is_suggested_and_never_run() {
         let (code, answers, messages) = typed("klil Clark");
-        assert_eq!((code, answers.as_str()), (2, ""));
+        assert_eq!((code, answers.as_str()), (ExitCode::from(2), ""));
         assert!(messages.contains("'kill'"), "{messages}");
     }
 
     #[test]
     fn a_wrong_argument_is_a_failure_as_json_too() {
         let (code, answers, messages) = typed("ps --bogus --json");
-        assert_eq!((code, answers.as_str()), (2, ""));
+        assert_eq!((code, answers.as_str()), (ExitCode::from(2), ""));
         let failure: Failure = serde_json::from_str(&messages).unwrap();
         assert_eq!((failure.error, failure.exit), (Kind::Usage, 2));
         assert!(failure.message.contains("--bogus"), "{failure:?}");
@@ -215,9 +218,12 @@ mod tests {
 
     #[test]
     fn mistyped_bytes_are_harmless() {
-        let (code, _, messages) = typed("\u{1b}[2Jkill");
-        assert_eq!(code, 2);
-        assert!(messages.contains("\\x1b[2Jkill") && !messages.contains('\u{1b}'), "{messages}");
+        for line in ["\u{1b}[2Jkill", "ps --b\u{9b}gus", "kill --for\u{202e} \u{7}"] {
+            let (code, _, messages) = typed(line);
+            assert_eq!(code, ExitCode::from(2));
+            let is_hostile = |c: char| c == '\u{202e}' || (c.is_control() && c != '\n');
+            assert!(!messages.contains(is_hostile), "{messages:?}");
+        }
     }
 
     #[test]
@@ -231,8 +237,8 @@ mod tests {
 
     #[test]
     fn servers_or_all_but_not_both_nor_neither() {
-        assert_eq!(typed("kill").0, 2);
-        assert_eq!(typed("kill Clark --all").0, 2);
+        assert_eq!(typed("kill").0, ExitCode::from(2));
+        assert_eq!(typed("kill Clark --all").0, ExitCode::from(2));
     }
 
     #[test]
@@ -241,7 +247,7 @@ mod tests {
         let lines = names.iter().filter(|name| !name.starts_with("__")).map(|name| format!("{name} --help"));
         for line in lines.chain(["--help".into()]) {
             let (code, help, messages) = typed(&line);
-            assert_eq!((code, messages.as_str()), (0, ""), "{line}");
+            assert_eq!((code, messages.as_str()), (ExitCode::SUCCESS, ""), "{line}");
             assert!(help.starts_with("Example: herdctl "), "{line}: {help}");
             assert!(!help.contains('\u{1b}'), "{line}");
             for row in help.lines() {

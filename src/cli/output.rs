@@ -3,7 +3,9 @@
 //! Nothing else in the command line prints. A reader who has left (`herdctl logs | head`) ends a command
 //! quietly; a message that cannot be written is nobody's loss. Tests capture both streams.
 
+use std::fs::File;
 use std::io::{BufWriter, ErrorKind, IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
@@ -54,25 +56,28 @@ impl Output {
             is_terminal,
         };
         Self {
-            answers: stream(out.is_terminal(), Box::new(BufWriter::with_capacity(64 * 1024, out))),
-            messages: stream(err.is_terminal(), Box::new(err)),
+            answers: stream(out.is_terminal(), Box::new(BufWriter::with_capacity(64 * 1024, own(&out)))),
+            messages: stream(err.is_terminal(), own(&err)),
             json: false,
             quiet: false,
             verbose: false,
         }
     }
 
+    /// For a process that has nobody to tell.
+    pub fn nowhere() -> Self {
+        Self::to(Box::new(std::io::sink()), Box::new(std::io::sink()), false)
+    }
+
     /// Streams that can be read afterwards, for tests: what was answered, and what was said.
     pub fn captured(is_terminal: bool) -> (Self, Captured, Captured) {
         let (out, err) = (Captured::default(), Captured::default());
-        let stream = |to: &Captured| Stream {
-            to: Box::new(to.clone()),
-            pen: Pen { styled: false },
-            is_terminal,
-        };
-        let output =
-            Self { answers: stream(&out), messages: stream(&err), json: false, quiet: false, verbose: false };
-        (output, out, err)
+        (Self::to(Box::new(out.clone()), Box::new(err.clone()), is_terminal), out, err)
+    }
+
+    fn to(answers: Box<dyn Write + Send>, messages: Box<dyn Write + Send>, is_terminal: bool) -> Self {
+        let stream = |to| Stream { to, pen: Pen { styled: false }, is_terminal };
+        Self { answers: stream(answers), messages: stream(messages), json: false, quiet: false, verbose: false }
     }
 
     /// The pen for answers.
@@ -170,6 +175,15 @@ impl Output {
 
     fn put(&mut self, bytes: &[u8]) -> Result<(), Stop> {
         self.answers.to.write_all(bytes).map_err(|why| stop(&why))
+    }
+}
+
+/// A stream of the process by a descriptor of our own: without the library's lock, which a thread that hangs on
+/// a stopped terminal would hold for ever.
+fn own(stream: &impl AsFd) -> Box<dyn Write + Send> {
+    match stream.as_fd().try_clone_to_owned() {
+        Ok(descriptor) => Box::new(File::from(descriptor)),
+        Err(_) => Box::new(std::io::sink()),
     }
 }
 

@@ -64,6 +64,13 @@ impl Session {
         Self { global, surroundings, out }
     }
 
+    /// A second way out to the same streams, in the same shape.
+    pub fn spare_output(&self) -> Output {
+        let mut spare = Output::standard(self.global.color, &self.surroundings.wishes);
+        (spare.json, spare.quiet, spare.verbose) = (self.out.json, self.out.quiet, self.out.verbose);
+        spare
+    }
+
     /// `--timeout`, or what this call may take without it.
     pub fn deadline(&self, otherwise: Duration) -> Duration {
         self.global.timeout.unwrap_or(otherwise)

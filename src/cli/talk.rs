@@ -8,6 +8,7 @@ mod line;
 use std::io::{BufRead, ErrorKind, IsTerminal, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -216,28 +217,22 @@ impl Talk {
     /// line is sent, and a server whose answers nobody reads stops reading.
     fn pour(
         &mut self,
-        source: impl FnOnce(&TcpStream) -> std::io::Result<()> + Send,
+        source: impl FnOnce(&TcpStream) -> std::io::Result<()> + Send + 'static,
         out: &mut Output,
     ) -> Done {
         let sending = self.stream.try_clone().map_err(|why| self.broken(&why))?;
-        let all_sent = AtomicBool::new(false);
         let start = Instant::now();
-        let mut refusals = Refusals::default();
-        let poured = thread::scope(|scope| {
-            scope.spawn(|| {
-                // A server that has left shows at the reading end, which says so.
-                let _ = source(&sending);
-                let _ = sending.shutdown(Shutdown::Write);
-                all_sent.store(true, Ordering::Release);
-            });
-            let read = self.hand_on(&all_sent, &mut refusals, out);
-            if read.is_err() {
-                // Ends a sender that waits for the server; one that waits for standard input ends with it.
-                let _ = self.stream.shutdown(Shutdown::Both);
-            }
-            read
+        let all_sent = Arc::new(AtomicBool::new(false));
+        let says_when_sent = Arc::clone(&all_sent);
+        // Never joined: it may wait for standard input long after the server has left.
+        thread::spawn(move || {
+            // A server that has left shows at the reading end, which says so.
+            let _ = source(&sending);
+            let _ = sending.shutdown(Shutdown::Write);
+            says_when_sent.store(true, Ordering::Release);
         });
-        poured?;
+        let mut refusals = Refusals::default();
+        self.hand_on(&all_sent, &mut refusals, out)?;
         self.say_who(start.elapsed(), out);
         Ok(if refusals.seen { Exit::No } else { Exit::Fine })
     }

@@ -21,7 +21,7 @@ use super::{Done, Exit};
 use crate::config::Config;
 use crate::herd::api::{Failure, Kind};
 use merge::{Item, Merge};
-use record::{NO_RUN, Record};
+use record::{NO_RUN, Record, Run};
 use show::{Name, Show};
 use stream::{Piece, Start, Stream};
 
@@ -51,7 +51,8 @@ pub fn run(args: &args::Logs, session: &mut Session) -> Done {
     if let (true, Lines::Last(n)) = (leaves_out, args.lines) {
         session.out.message(&format!("the last {n} records; all of them: herdctl logs -n all"));
     }
-    let mut reader = Reader { merge: book.merge(chains, &starts), show, wanted, logs: session.path(&book.folder) };
+    let run = starts.iter().map(|start| start.run).max().unwrap_or(NO_RUN);
+    let mut reader = Reader { merge: book.merge(chains, &starts), show, wanted, run, logs: session.path(&book.folder) };
     let read = if args.follow { reader.follow(&mut session.out) } else { reader.print(&mut session.out) };
     read.map_err(|trouble| trouble.stop(&book))?;
     Ok(Exit::Fine)
@@ -65,7 +66,7 @@ struct Wanted {
 
 impl Wanted {
     fn shows(self, record: &Record) -> bool {
-        self.heartbeats || !record.is_heartbeat()
+        (self.heartbeats || !record.is_heartbeat()) && record.run_begins().is_none()
     }
 
     fn starts(self, chains: &[Vec<Piece>], lines: Lines) -> io::Result<(Vec<Start>, bool)> {
@@ -168,11 +169,22 @@ impl From<Stop> for Trouble {
     }
 }
 
+/// What happens when more is logged than is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pace {
+    /// All is shown, however late.
+    All,
+    /// Some is left out, and said to be.
+    NeverLag,
+}
+
 /// Merged logs on their way to a person.
 struct Reader {
     merge: Merge,
     show: Show,
     wanted: Wanted,
+    /// The run whose records are being shown.
+    run: Run,
     /// Where the logs are, for a person.
     logs: String,
 }
@@ -191,37 +203,59 @@ impl Reader {
 
     /// Shows what there is and what comes, until the reader leaves.
     fn follow(&mut self, out: &mut Output) -> Result<(), Trouble> {
+        // What stood there when we came is in order but for its end.
+        while self.merge.take_in(Instant::now())? {
+            self.put(Instant::now(), out)?;
+        }
         loop {
-            let is_behind = self.look(Instant::now(), out)?;
-            if !is_behind {
-                std::thread::sleep(LOOK_EVERY);
-            }
+            self.look(Some(REORDER), Pace::All, out)?;
+            std::thread::sleep(LOOK_EVERY);
         }
     }
 
-    /// Shows what has come and is ripe; says whether there is more to read.
-    fn look(&mut self, now: Instant, out: &mut Output) -> Result<bool, Trouble> {
+    /// Shows what has come, and has waited for others so long.
+    fn look(&mut self, wait: Option<Duration>, pace: Pace, out: &mut Output) -> Result<(), Trouble> {
         for (log, gap) in self.merge.refresh()? {
             out.stream(&self.show.gap(log, &gap))?;
         }
-        let is_behind = self.merge.take_in(now)?;
-        // While much is unread the order is known from what is held, and waiting would only cost memory.
-        let ripe = if is_behind { now } else { now.checked_sub(REORDER).unwrap_or(now) };
-        self.put(ripe, out)?;
-        out.flush()?;
-        Ok(is_behind)
+        if pace == Pace::NeverLag {
+            self.merge.hurry()?;
+        }
+        loop {
+            let now = Instant::now();
+            let is_more = self.merge.take_in(now)?;
+            let ripe = wait.and_then(|wait| now.checked_sub(wait)).unwrap_or(now);
+            let shown = self.put(ripe, out)?;
+            if !is_more || shown == 0 {
+                out.flush()?;
+                return Ok(());
+            }
+        }
     }
 
-    fn put(&mut self, ripe: Instant, out: &mut Output) -> Result<(), Trouble> {
+    /// Shows what is ripe, and says how many lines that was, hidden ones included.
+    fn put(&mut self, ripe: Instant, out: &mut Output) -> Result<usize, Trouble> {
+        let mut taken = 0;
         while let Some(item) = self.merge.next(ripe) {
+            taken += 1;
             match item {
-                Item::Line { log, line } => {
-                    if Record::read(&line).is_none_or(|record| self.wanted.shows(&record)) {
-                        out.stream(&self.show.line(log, &line))?;
-                    }
-                }
+                Item::Line { log, line } => self.put_line(log, &line, out)?,
                 Item::Skipped { records } => out.stream(&self.show.skipped(records, &self.logs))?,
             }
+        }
+        Ok(taken)
+    }
+
+    fn put_line(&mut self, log: usize, line: &[u8], out: &mut Output) -> Result<(), Stop> {
+        let record = Record::read(line);
+        if let Some((record, run)) = record.and_then(|record| Some((record, record.run_begins()?))) {
+            // Each file says it; once is enough.
+            let is_new = self.run != run;
+            self.run = run;
+            return if is_new { out.stream(&self.show.run(log, &record)) } else { Ok(()) };
+        }
+        if record.is_none_or(|record| self.wanted.shows(&record)) {
+            out.stream(&self.show.line(log, line))?;
         }
         Ok(())
     }
@@ -245,7 +279,8 @@ impl Live {
         let starts: Vec<Start> = chains.iter().map(|pieces| end_of(pieces)).collect();
         let show = Show { names: book.names(), pen: out.pen(), json: out.json, prefix: true };
         let merge = book.merge(chains, &starts);
-        Ok(Self { reader: Reader { merge, show, wanted: Wanted { heartbeats: false }, logs }, book })
+        let wanted = Wanted { heartbeats: false };
+        Ok(Self { reader: Reader { merge, show, wanted, run: NO_RUN, logs }, book })
     }
 
     /// Shows what has come. What a slow terminal cannot take is left out and counted.
@@ -267,17 +302,7 @@ impl Live {
     }
 
     fn hurried(&mut self, out: &mut Output, wait: Option<Duration>) -> Result<(), Trouble> {
-        let reader = &mut self.reader;
-        for (log, gap) in reader.merge.refresh()? {
-            out.stream(&reader.show.gap(log, &gap))?;
-        }
-        reader.merge.hurry()?;
-        let now = Instant::now();
-        reader.merge.take_in(now)?;
-        let ripe = wait.and_then(|wait| now.checked_sub(wait)).unwrap_or(now);
-        reader.put(ripe, out)?;
-        out.flush()?;
-        Ok(())
+        self.reader.look(wait, Pace::NeverLag, out)
     }
 }
 

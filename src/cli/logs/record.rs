@@ -6,7 +6,7 @@
 pub struct Record<'a> {
     /// RFC 3339, UTC, microseconds.
     pub time: &'a str,
-    /// Counts the records of the whole herd, from its `up` on.
+    /// Counts the records of the whole herd, from its `up` on; 0 for the heading of a file, which is no event.
     pub seq: u64,
     pub level: Level,
     pub text: &'a [u8],
@@ -70,7 +70,7 @@ impl<'a> Record<'a> {
         Some(Self { time, seq, level, text })
     }
 
-    /// The run that starts here, if this is the first record of one.
+    /// The run that this file, or what follows in it, belongs to, if this is the heading that says so.
     pub fn run_begins(&self) -> Option<Run> {
         let text = self.text.strip_prefix(HEADER.as_bytes()).filter(|_| self.level == Level::Info)?;
         let since: Run = *text.first_chunk()?;
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn a_run_begins_with_its_header_and_with_nothing_a_client_says() {
-        let header = "2026-11-23T06:05:53.000001Z #1 INFO  herd up since 2026-11-23T06:05:52.123456Z, pid 48213, server Clark";
+        let header = "2026-11-23T06:05:53.000001Z #0 INFO  herd up since 2026-11-23T06:05:52.123456Z, pid 48213, server Clark";
         assert_eq!(read(header).unwrap().run_begins(), Some(*b"2026-11-23T06:05:52.123456Z"));
         for no in [
             "2026-11-23T06:05:53.000001Z #1 IN    herd up since 2026-11-23T06:05:52.123456Z, pid 1",

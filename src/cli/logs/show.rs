@@ -54,6 +54,16 @@ impl Show {
         format!("{when} {} {message}", self.name(log))
     }
 
+    /// Where another run begins: its heading without the name of the log that it was found in.
+    pub fn run(&self, log: usize, heading: &Record) -> String {
+        let text = escape::line(heading.text);
+        let text = text.rsplit_once(", server ").map_or(&*text, |(run, _)| run);
+        if self.json {
+            return self.document(log, Some(*heading), text);
+        }
+        self.pen.ink(term::DIM, &format!("── {text} ──"))
+    }
+
     /// What is missing from a log.
     pub fn gap(&self, log: usize, gap: &Gap) -> String {
         let what = match gap {

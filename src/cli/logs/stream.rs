@@ -279,8 +279,12 @@ impl Stream {
         self.given = end + ending;
         self.searched = self.given;
         if let Some(record) = Record::read(&line) {
-            let run = record.run_begins().unwrap_or(self.last.run);
-            self.last = Key { run, seq: record.seq };
+            self.last = match record.run_begins() {
+                // The heading of a file is no event and has no number: it goes with the record before it.
+                Some(run) if run == self.last.run => self.last,
+                Some(run) => Key { run, seq: 0 },
+                None => Key { run: self.last.run, seq: record.seq },
+            };
         }
         Entry { key: self.last, line }
     }

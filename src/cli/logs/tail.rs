@@ -99,7 +99,8 @@ impl<'a> Backward<'a> {
         if self.line_at < self.segment.0 {
             self.segment = self.segment_before(self.line_at + 1)?;
         }
-        if let Some(record) = Record::read(&self.line) {
+        // The heading of a file is no event and has no number: it goes with the record after it, as a torn line.
+        if let Some(record) = Record::read(&self.line).filter(|record| record.run_begins().is_none()) {
             self.key = Key { run: self.segment.1, seq: record.seq };
         }
         Ok(Some(self.key))
