@@ -310,7 +310,7 @@ fn none_runs() -> Failure {
 fn connect(server: &ServerStatus, limit: Duration) -> Result<TcpStream, Failure> {
     let name = escape::text(&server.name);
     if !matches!(server.state, State::Running | State::Paused | State::Starting) {
-        let message = format!("{name} is {} since {}", server.state, human::age(server.since_ms));
+        let message = format!("{name} was {} {} ago", server.state, human::age(server.since_ms));
         return Err(Failure::new(Kind::Failed, message).hint(format!("herdctl start {name}")));
     }
     let cannot = |why: &dyn std::fmt::Display| {

@@ -254,7 +254,8 @@ impl Reader {
             self.run = run;
             return if is_new { out.stream(&self.show.run(log, &record)) } else { Ok(()) };
         }
-        if record.is_none_or(|record| self.wanted.shows(&record)) {
+        // An empty line is the end of a torn one, written by who came after.
+        if !line.is_empty() && record.is_none_or(|record| self.wanted.shows(&record)) {
             out.stream(&self.show.line(log, line))?;
         }
         Ok(())

@@ -250,6 +250,13 @@ impl Stream {
         if self.unread() <= bytes {
             return Ok(false);
         }
+        if self.last.run == NO_RUN {
+            // What is read from its end on begins with a heading, perhaps after the end of a torn line; it must
+            // not be skipped unread.
+            if self.next()?.is_some_and(|first| first.line.is_empty()) {
+                self.next()?;
+            }
+        }
         while self.pieces.len() > 1 {
             self.pieces.pop_front();
             self.offset = 0;
