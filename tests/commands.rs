@@ -163,12 +163,9 @@ fn a_second_up_is_already_so() {
         assert!(again.code == 0 && again.out.is_empty() && again.err.contains("is already up (pid "), "{again:?}");
     }
     assert_eq!(field.json("up -d --json")["changed"], false);
-    let mut toml = fs::read_to_string(field.path("herd.toml")).unwrap();
-    toml.push_str("\n[places]\n");
-    let changed = toml.replacen("herd = ", "herd = \"other\" # ", 1).replacen("\n[places]\n", "\n", 1);
-    fs::write(field.path("herd.toml"), changed).unwrap();
-    let changed = field.run("up -d");
-    assert!([5, 6].contains(&changed.code), "{changed:?}");
+    let toml = fs::read_to_string(field.path("herd.toml")).unwrap();
+    fs::write(field.path("herd.toml"), toml.replacen("\"ucla\"", "\"other\"", 1)).unwrap();
+    assert_eq!(field.run("up -d").code, 6);
 }
 
 #[test]
@@ -235,8 +232,7 @@ fn a_reader_who_leaves_ends_a_command_quietly() {
     let record = |n: u32| format!("2026-11-23T06:05:52.123456Z #{n} INFO  {}\n", "x".repeat(200));
     fs::create_dir_all(field.path("logs")).unwrap();
     fs::write(field.path("logs/Clark.log"), (1..5000).map(record).collect::<String>()).unwrap();
-    let mut logs =
-        field.command(&["logs", "-n", "all"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut logs = field.command(&["logs", "-n", "all"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut first = String::new();
     BufReader::new(logs.stdout.take().unwrap()).read_line(&mut first).unwrap();
     let mut said = String::new();
@@ -258,11 +254,15 @@ fn logs_work_without_a_herd_and_go_on_with_a_new_one() {
         assert_eq!(field.run("down").code, 0);
     }
     follow.kill().unwrap();
+    wait(&mut follow);
     let all = field.run("logs -n all --json");
     let records: Vec<Value> = all.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(records.iter().any(|record| record["server"] == "Bona" && record["level"] == "in"));
     let last = field.run("logs -n 3 --json");
-    assert_eq!(last.out.lines().collect::<Vec<_>>(), all.out.lines().rev().take(3).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>());
+    assert_eq!(
+        last.out.lines().collect::<Vec<_>>(),
+        all.out.lines().rev().take(3).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>()
+    );
     assert_eq!(field.run("logs Clrk").code, 4);
     assert_eq!(field.run("kill Clrk --json").failure()["error"], "not_running");
 }
@@ -273,7 +273,9 @@ fn nothing_is_coloured_in_a_pipe_unless_it_is_asked_for() {
     let is_plain = |said: &Said| !(said.out.clone() + &said.err).contains('\u{1b}');
     for line in ["--help", "kill --help", "help", "help exit-codes", "ps", "check", "klil", "logs", "version"] {
         assert!(is_plain(&field.run(line)), "{line}");
-        assert!(is_plain(&Said::of(&field.command(&[line]).env("CLICOLOR_FORCE", "1").env("NO_COLOR", "1").output().unwrap())));
+        assert!(is_plain(&Said::of(
+            &field.command(&[line]).env("CLICOLOR_FORCE", "1").env("NO_COLOR", "1").output().unwrap()
+        )));
     }
     assert!(!is_plain(&field.run("--color always help")));
     assert!(!is_plain(&field.run("ps --color always")));
@@ -283,9 +285,8 @@ fn nothing_is_coloured_in_a_pipe_unless_it_is_asked_for() {
 #[test]
 fn every_mistake_has_its_code() {
     let field = Field::new();
-    let codes: Vec<_> = ["ps", "kill Clark", "bogus", "up --only Clrk", "up --wait-timeout 5"]
-        .map(|line| field.run(line).code)
-        .into();
+    let codes: Vec<_> =
+        ["ps", "kill Clark", "bogus", "up --only Clrk", "up --wait-timeout 5"].map(|line| field.run(line).code).into();
     assert_eq!(codes, [3, 3, 2, 4, 2]);
     assert_eq!(field.run("init").code, 6);
     assert_eq!(field.run("-c nowhere.toml ps").code, 5);
@@ -296,7 +297,10 @@ fn every_mistake_has_its_code() {
     assert_eq!(field.run("up --json").failure()["error"], "bad_config");
     let empty = tempfile::tempdir().unwrap();
     let nowhere = Said::of(&herdctl(empty.path(), &["ps"]).env("HOME", empty.path()).output().unwrap());
-    assert!(nowhere.code == 5 && nowhere.err.contains("  looked in: ") && nowhere.err.contains("hint: herdctl init"), "{nowhere:?}");
+    assert!(
+        nowhere.code == 5 && nowhere.err.contains("  looked in: ") && nowhere.err.contains("hint: herdctl init"),
+        "{nowhere:?}"
+    );
     assert_eq!(Said::of(&herdctl(empty.path(), &["version"]).output().unwrap()).code, 0);
 }
 

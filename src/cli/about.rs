@@ -111,7 +111,7 @@ fn text(topic: Option<&str>, styled: bool) -> Result<String, Failure> {
             program.find_subcommand_mut(topic).ok_or_else(|| no_topic(topic))?
         }
     };
-    let help = command.render_long_help();
+    let help = command.render_help();
     Ok(if styled { help.ansi().to_string() } else { help.to_string() })
 }
 

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgAction, Args, Parser, Subcommand};
 
 use super::human::parse_duration;
 use super::term::Choice;
@@ -22,10 +22,11 @@ const TEMPLATE: &str = "{before-help}{about-with-newline}
     version,
     before_help = "Example: herdctl init && herdctl up -d && herdctl ps",
     after_help = "Topics:  herdctl help exit-codes · herdctl help json",
-    help_template = "{before-help}{about-with-newline}\n{usage-heading} {usage}\n\n{all-args}{after-help}",
+    help_template = TEMPLATE,
     disable_help_subcommand = true,
-    max_term_width = 80,
-    infer_subcommands = false
+    // One help, whether asked for with -h or --help.
+    disable_help_flag = true,
+    max_term_width = 80
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -47,8 +48,8 @@ pub struct Global {
     /// Answer with JSON
     #[arg(long, global = true)]
     pub json: bool,
-    /// When to use colours
-    #[arg(long, global = true, value_enum, default_value_t, hide_possible_values = true, value_name = "auto|always|never")]
+    /// auto, always or never
+    #[arg(long, global = true, value_enum, default_value_t, hide_possible_values = true, value_name = "WHEN")]
     pub color: Choice,
     /// Say nothing beside answers and errors
     #[arg(short, long, global = true)]
@@ -62,6 +63,9 @@ pub struct Global {
     /// Never ask on the terminal
     #[arg(long, global = true)]
     pub no_input: bool,
+    /// Print help
+    #[arg(short, long, global = true, action = ArgAction::HelpShort)]
+    pub help: Option<bool>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -69,18 +73,14 @@ pub enum Command {
     /// Start the herd
     #[command(
         before_help = "Example: herdctl up -d",
-        after_help = "In the foreground the logs of all servers are shown as they are written, and Ctrl-C\n\
-                      ends the herd. A terminal that is too slow for them skips some and says how many;\n\
-                      it never slows a server. Each server is a thread with its own runtime, port and\n\
-                      memory, in one process.",
+        after_help = "In the foreground the logs of all servers are shown as they are written, and Ctrl-C ends the herd. A terminal that is too slow for them skips some and says how many; it never slows a server. Each server is a thread with its own runtime, port and memory, in one process.",
         help_template = TEMPLATE
     )]
     Up(Up),
     /// End the herd
     #[command(
         before_help = "Example: herdctl down",
-        after_help = "Each server finishes what it has; what has not left after --timeout (5s) is killed.\n\
-                      With no herd running this changes nothing and succeeds.",
+        after_help = "Each server finishes what it has; what has not left after --timeout (5s) is killed. With no herd running this changes nothing and succeeds.",
         help_template = TEMPLATE
     )]
     Down(Down),
@@ -88,17 +88,14 @@ pub enum Command {
     #[command(
         visible_alias = "status",
         before_help = "Example: herdctl ps --check && echo all is well",
-        after_help = "ISLANDS are groups of running servers that can reach each other over live links;\n\
-                      the herd has converged when the servers of each island know the same.",
+        after_help = "ISLANDS are groups of running servers that can reach each other over live links; the herd has converged when the servers of each island know the same.",
         help_template = TEMPLATE
     )]
     Ps(Ps),
     /// Kill servers, as SIGKILL would
     #[command(
         before_help = "Example: herdctl kill Clark",
-        after_help = "Nothing is flushed, no goodbye is said, every socket is closed by the system and the\n\
-                      server's memory is gone. The servers share one process and one machine: this is the\n\
-                      death of a process, not of a machine or of a network.",
+        after_help = "Nothing is flushed, no goodbye is said, every socket is closed by the system and the server's memory is gone. The servers share one process and one machine: this is the death of a process, not of a machine or of a network.",
         help_template = TEMPLATE
     )]
     Kill(Members),
@@ -112,8 +109,7 @@ pub enum Command {
     /// Start servers that are down
     #[command(
         before_help = "Example: herdctl start Clark --wait",
-        after_help = "A server starts with an empty memory, on the address it had; its neighbours find it and\n\
-                      tell it what they know. --wait answers when they have (or fails after --timeout, 10s).",
+        after_help = "A server starts with an empty memory, on the address it had; its neighbours find it and tell it what they know. --wait answers when they have (or fails after 10s).",
         help_template = TEMPLATE
     )]
     Start(Start),
@@ -127,9 +123,7 @@ pub enum Command {
     /// Freeze servers, as SIGSTOP would: a hung process
     #[command(
         before_help = "Example: herdctl pause Clark && herdctl iamat kiwi +34.07-118.45 --to Clark",
-        after_help = "Its port still takes connections, as the kernel does for a hung process; nothing is read\n\
-                      or answered, and its timers stand still. Its neighbours notice the silence. Only resume,\n\
-                      kill or down ends it.",
+        after_help = "Its port still takes connections, as the kernel does for a hung process; nothing is read or answered, and its timers stand still. Its neighbours notice the silence. Only resume, kill or down ends it.",
         help_template = TEMPLATE
     )]
     Pause(Members),
@@ -139,10 +133,7 @@ pub enum Command {
     /// Show the logs of the servers, merged in the order of events
     #[command(
         before_help = "Example: herdctl logs Clark Bona -f",
-        after_help = "Reads the files, so it works with no herd running. The herd's own log is called herd.\n\
-                      -n counts records of the merged output. Times are UTC. -f goes on through kill, start,\n\
-                      rotation and a new up. Links that say only that they live are left out unless\n\
-                      --heartbeats is given; they are in the files.",
+        after_help = "Reads the files, so it works with no herd running. The herd's own log is called herd. -n counts records of the merged output. Times are UTC. -f goes on through kill, start, rotation and a new up. Links that say only that they live are left out unless --heartbeats is given; they are in the files.",
         help_template = TEMPLATE
     )]
     Logs(Logs),
@@ -156,16 +147,14 @@ pub enum Command {
     /// Ask a server what is near a client
     #[command(
         before_help = "Example: herdctl whatsat kiwi.cs.ucla.edu 10 5 --to Bailey",
-        after_help = "With --json: {\"schema\":\"herd.whatsat/1\",\"server\":…,\"at\":{…},\"places\":[…]}.\n\
-                      A client that the server has not heard of is answered `? …`: exit code 8.",
+        after_help = "With --json: {\"schema\":\"herd.whatsat/1\",\"server\":…,\"at\":{…},\"places\":[…]}. A client that the server has not heard of is answered `? …`: exit code 8.",
         help_template = TEMPLATE
     )]
     Whatsat(Whatsat),
     /// Send lines to a server as they are
     #[command(
         before_help = "Example: herdctl send Clark 'IAMAT kiwi +34.07-118.45 1621464827.9'",
-        after_help = "Sends the LINEs, or standard input; on a terminal it asks for lines until Ctrl-D.\n\
-                      An answer that starts with `? ` makes the exit code 8.",
+        after_help = "Sends the LINEs, or standard input; on a terminal it asks for lines until Ctrl-D. An answer that starts with `? ` makes the exit code 8.",
         help_template = TEMPLATE
     )]
     Send(Send),

@@ -60,12 +60,9 @@ impl Client {
     /// `failed`: the system refuses what a client needs.
     pub fn new(target: Target, deadline: Duration) -> Result<Self, Failure> {
         let cannot = |why: &dyn std::fmt::Display| Failure::new(Kind::Failed, format!("cannot make a client: {why}"));
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|why| cannot(&why))?;
-        let http = reqwest::Client::builder()
-            .unix_socket(target.socket.as_path())
-            .build()
-            .map_err(|why| cannot(&why))?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|why| cannot(&why))?;
+        let http =
+            reqwest::Client::builder().unix_socket(target.socket.as_path()).build().map_err(|why| cannot(&why))?;
         Ok(Self { target, http, runtime, deadline })
     }
 

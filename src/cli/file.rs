@@ -52,8 +52,10 @@ pub fn init(args: &args::Init, session: &mut Session) -> Done {
     let folder = session.absolute(&folder);
     let shown = session.path(&folder.join("herd.toml"));
     let failed = |why: &std::io::Error| match why.kind() {
-        ErrorKind::AlreadyExists => Failure::new(Kind::Taken, format!("there is a {shown} already; nothing was written"))
-            .hint("herdctl init --force writes over it"),
+        ErrorKind::AlreadyExists => {
+            Failure::new(Kind::Taken, format!("there is a {shown} already; nothing was written"))
+                .hint("herdctl init --force writes over it")
+        }
         _ => Failure::new(Kind::Failed, format!("cannot write {shown}: {why}")),
     };
     std::fs::create_dir_all(&folder).map_err(|why| failed(&why))?;

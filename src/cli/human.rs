@@ -61,8 +61,8 @@ pub fn took(duration: Duration) -> String {
 pub fn limit(duration: Duration) -> String {
     let ms = duration.as_millis();
     match ms {
-        _ if ms % 60_000 == 0 && ms > 0 => format!("{}m", ms / 60_000),
-        _ if ms % 1000 == 0 => format!("{}s", ms / 1000),
+        _ if ms.is_multiple_of(60_000) && ms > 0 => format!("{}m", ms / 60_000),
+        _ if ms.is_multiple_of(1000) => format!("{}s", ms / 1000),
         _ if ms > 1000 => format!("{:.1}s", duration.as_secs_f64()),
         _ => format!("{ms}ms"),
     }

@@ -5,46 +5,62 @@ use std::time::Duration;
 use super::args::{self, Members};
 use super::client::Client;
 use super::output::Output;
-use super::session::{Session, WHOLE_MAX};
+use super::session::{ANSWER_MAX, Session};
 use super::term::{self, Pen};
 use super::{Done, Exit, escape, human};
 use crate::herd::api::{Change, ChangeResult, Failure, Kind, Order, State, Summary};
+use crate::limits;
 
 /// `herdctl kill`
 ///
 /// # Errors
 ///
-/// As every call on the control channel; `unknown_name` before anything was done. The same for the others.
+/// As every call on the control channel; `unknown_name` before anything was done.
 pub fn kill(args: &Members, session: &mut Session) -> Done {
     give(Verb::Kill, &order(args), session)
 }
 
 /// `herdctl stop`
-#[expect(clippy::missing_errors_doc, reason = "said at `kill`")]
+///
+/// # Errors
+///
+/// As [`kill`].
 pub fn stop(args: &Members, session: &mut Session) -> Done {
     give(Verb::Stop, &order(args), session)
 }
 
 /// `herdctl start`
-#[expect(clippy::missing_errors_doc, reason = "said at `kill`")]
+///
+/// # Errors
+///
+/// As [`kill`].
 pub fn start(args: &args::Start, session: &mut Session) -> Done {
     give(Verb::Start, &Order { wait: args.wait, ..order(&args.members) }, session)
 }
 
 /// `herdctl restart`
-#[expect(clippy::missing_errors_doc, reason = "said at `kill`")]
+///
+/// # Errors
+///
+/// As [`kill`].
 pub fn restart(args: &args::Restart, session: &mut Session) -> Done {
     give(Verb::Restart, &Order { wait: args.wait, hard: args.hard, ..order(&args.members) }, session)
 }
 
 /// `herdctl pause`
-#[expect(clippy::missing_errors_doc, reason = "said at `kill`")]
+///
+/// # Errors
+///
+/// As [`kill`].
 pub fn pause(args: &Members, session: &mut Session) -> Done {
     give(Verb::Pause, &order(args), session)
 }
 
 /// `herdctl resume`
-#[expect(clippy::missing_errors_doc, reason = "said at `kill`")]
+///
+/// # Errors
+///
+/// As [`kill`].
 pub fn resume(args: &Members, session: &mut Session) -> Done {
     give(Verb::Resume, &order(args), session)
 }
@@ -70,6 +86,19 @@ impl Verb {
             Self::Resume => "resume",
         }
     }
+
+    /// How long the answer may take: longer than the herd's own limit for what is asked, so that the herd can
+    /// still say what went wrong.
+    fn patience(self, waits: bool) -> Duration {
+        let done_in = match self {
+            Self::Kill | Self::Pause | Self::Resume => Duration::ZERO,
+            Self::Stop => limits::LEAVE_MAX,
+            Self::Start => limits::SERVING_MAX,
+            Self::Restart => limits::LEAVE_MAX + limits::SERVING_MAX,
+        };
+        let whole_in = if waits { limits::SETTLE_MAX } else { Duration::ZERO };
+        done_in + whole_in + ANSWER_MAX
+    }
 }
 
 fn order(members: &Members) -> Order {
@@ -77,13 +106,10 @@ fn order(members: &Members) -> Order {
 }
 
 fn give(verb: Verb, order: &Order, session: &mut Session) -> Done {
-    let client = session.client()?;
-    let client = match order.wait {
-        true => client.with_deadline(session.deadline(WHOLE_MAX)),
-        false => client,
-    };
+    let deadline = session.deadline(verb.patience(order.wait));
+    let client = session.client()?.with_deadline(deadline);
     let change = client.order(verb.route(), order).map_err(|failure| match failure.error {
-        Kind::Timeout if order.wait => not_whole(&client, session.deadline(WHOLE_MAX)).unwrap_or(failure),
+        Kind::Timeout if order.wait => not_whole(&client, deadline).unwrap_or(failure),
         _ => failure,
     })?;
     if session.out.json {
@@ -236,7 +262,9 @@ mod tests {
     fn a_restart_says_what_is_back() {
         let said = shown(Verb::Restart, State::Running, true);
         assert!(
-            said.starts_with("✔ Clark restarted in 19 ms: listening on 127.0.0.1:11003, 2/2 links up, knows 41 locations\n"),
+            said.starts_with(
+                "✔ Clark restarted in 19 ms: listening on 127.0.0.1:11003, 2/2 links up, knows 41 locations\n"
+            ),
             "{said}"
         );
     }

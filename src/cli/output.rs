@@ -50,11 +50,8 @@ impl Output {
     /// The process's own streams.
     pub fn standard(color: Choice, wishes: &Wishes) -> Self {
         let (out, err) = (std::io::stdout(), std::io::stderr());
-        let stream = |is_terminal, to| Stream {
-            to,
-            pen: Pen { styled: color.styled(wishes, is_terminal) },
-            is_terminal,
-        };
+        let stream =
+            |is_terminal, to| Stream { to, pen: Pen { styled: color.styled(wishes, is_terminal) }, is_terminal };
         Self {
             answers: stream(out.is_terminal(), Box::new(BufWriter::with_capacity(64 * 1024, own(&out)))),
             messages: stream(err.is_terminal(), own(&err)),
@@ -122,19 +119,17 @@ impl Output {
         self.answer(&escape::json(json))
     }
 
-    /// Says something beside the answer; not with `--quiet`.
+    /// Says something beside the answer; not with `--quiet`, nor with `--json`, where stderr is for failures.
     pub fn message(&mut self, text: &str) {
-        if !self.quiet {
+        if !self.quiet && !self.json {
             self.say(text);
         }
     }
 
-    /// What to do next; not with `--quiet` nor in a JSON answer, which is for programs.
+    /// What to do next; a [`message`](Self::message).
     pub fn hint(&mut self, text: &str) {
-        if !self.json {
-            let hint = self.messages.pen.ink(term::HINT, "hint:");
-            self.message(&format!("{hint} {text}"));
-        }
+        let hint = self.messages.pen.ink(term::HINT, "hint:");
+        self.message(&format!("{hint} {text}"));
     }
 
     /// Says what is done behind the scenes, with `--verbose`.

@@ -278,7 +278,8 @@ Jaquez    paused         127.0.0.1:11004  12m  2/2    3        41     0         
     fn a_herd_that_is_well_needs_no_hint() {
         let mut well = ps();
         well.servers.retain(|server| server.state == State::Running);
-        well.summary = Summary { servers: 1, paused: 0, down: 0, links: 0, links_up: 0, converged: true, ..well.summary };
+        well.summary =
+            Summary { servers: 1, paused: 0, down: 0, links: 0, links_up: 0, converged: true, ..well.summary };
         assert!(is_well(&well.summary));
         let (table, hint) = shown(&well, false);
         assert!(table.contains("\n1 running · 0/0 links up · 1 island · converged\n"), "{table}");

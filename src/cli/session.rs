@@ -9,14 +9,12 @@ use super::client::{Client, Target};
 use super::human;
 use super::output::Output;
 use super::term::Wishes;
-use crate::config::{self, Config};
+use crate::config::{self, Config, Mistakes};
 use crate::herd::api::{Failure, Kind};
 use crate::herd::den;
 
 /// How long a control call may take unless `--timeout` says otherwise.
 pub const ANSWER_MAX: Duration = Duration::from_secs(5);
-/// The same for a call that waits until a server is whole again.
-pub const WHOLE_MAX: Duration = Duration::from_secs(10);
 
 /// All that is taken from the environment of the process.
 #[derive(Debug, Clone, Default)]
@@ -103,32 +101,22 @@ impl Session {
         }
     }
 
-    /// The herd.toml that is meant, read and proven; its warnings are said.
+    /// The herd.toml that is meant, read and proven, and what looks wrong in it.
     ///
     /// # Errors
     ///
-    /// `bad_config`: there is none, or it is wrong.
-    pub fn config(&mut self) -> Result<Config, Failure> {
+    /// `bad_config`: there is none, or it is wrong; what is wrong in it has been said.
+    pub fn config(&mut self) -> Result<(Config, Mistakes), Failure> {
         let path = self.config_path()?;
-        let styled = self.out.message_pen().styled;
-        match config::load(&path) {
-            Ok((config, warnings)) => {
-                let warnings = warnings.render(styled);
-                if !warnings.trim().is_empty() && !self.out.json {
-                    self.out.message(warnings.trim_end());
-                }
-                Ok(config)
+        config::load(&path).map_err(|mistakes| {
+            let wrong = |message: &str| Failure::new(Kind::BadConfig, message).hint("herdctl check");
+            if self.out.json {
+                return wrong(mistakes.render(false).trim_end());
             }
-            Err(mistakes) => {
-                let said = mistakes.render(styled && !self.out.json);
-                let file = self.config_name(&path);
-                if self.out.json {
-                    return Err(Failure::new(Kind::BadConfig, said.trim_end()).hint("herdctl check"));
-                }
-                self.out.complain(said.trim_end());
-                Err(Failure::new(Kind::BadConfig, format!("{file} is wrong; nothing was done")).hint("herdctl check"))
-            }
-        }
+            let said = mistakes.render(self.out.message_pen().styled);
+            self.out.complain(said.trim_end());
+            wrong(&format!("{} is wrong; nothing was done", self.config_name(&path)))
+        })
     }
 
     /// The herd that is meant.
@@ -142,8 +130,12 @@ impl Session {
         if let Some(socket) = by_flag.or(by_environment) {
             return Ok(Target { config: None, name: self.path(socket), socket: self.absolute(socket) });
         }
-        let config = self.config_path()?;
-        Ok(Target { socket: den::socket(&config), name: self.config_name(&config), config: Some(config) })
+        Ok(self.target_of(self.config_path()?))
+    }
+
+    /// The herd of this herd.toml.
+    pub fn target_of(&self, config: PathBuf) -> Target {
+        Target { socket: den::socket(&config), name: self.config_name(&config), config: Some(config) }
     }
 
     /// The way to the herd that is meant; whether it runs is seen at the first call.

@@ -90,9 +90,9 @@ pub fn send(args: &args::Send, session: &mut Session) -> Done {
     let ps = session.client()?.ps()?;
     let (to, lines) = addressee(args, &ps, session)?;
     let mut talk = Talk::to(to, &ps, session)?;
-    let from_stdin = matches!(&lines[..], [only] if only.as_bytes() == b"-");
+    let from_stdin = matches!(lines, [only] if only.as_bytes() == b"-");
     if from_stdin || (lines.is_empty() && !std::io::stdin().is_terminal()) {
-        return talk.pour(|server| pour_stdin(server), &mut session.out);
+        return talk.pour(pour_stdin, &mut session.out);
     }
     if !lines.is_empty() {
         let text = lines.iter().flat_map(|line| [line.as_bytes(), b"\n"]).collect::<Vec<_>>().concat();
@@ -280,9 +280,7 @@ impl Talk {
 
     fn say_who(&self, took: Duration, out: &mut Output) {
         let who = format!("({}, {})", human::took(took), self.name);
-        if !out.json {
-            out.message(&out.message_pen().ink(term::DIM, &who));
-        }
+        out.message(&out.message_pen().ink(term::DIM, &who));
     }
 
     fn silent(&self) -> Failure {

@@ -6,12 +6,14 @@
 mod screen;
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::output::Output;
+use super::client::Client;
+use super::output::{Output, Stop};
 use super::session::{ANSWER_MAX, Session};
 use super::term::{self, Pen};
 use super::{Done, Exit, args, escape, human, names};
@@ -38,6 +40,7 @@ struct UpDocument<'a> {
     links_up: usize,
     links: usize,
     logs: &'a str,
+    notes: &'a [String],
 }
 
 #[derive(Debug, Serialize)]
@@ -55,11 +58,19 @@ struct UpServer<'a> {
 /// all was taken down again.
 pub fn up(args: &args::Up, session: &mut Session) -> Done {
     let begun = Instant::now();
-    let config = session.config()?;
+    if session.global.socket.is_some() {
+        let failure = Failure::new(Kind::Usage, "a herd comes up from a herd.toml, not from a socket");
+        return Err(failure.hint("herdctl up --config FILE").into());
+    }
+    let (config, warnings) = session.config()?;
+    if !warnings.is_empty() {
+        session.out.message(warnings.render(session.out.message_pen().styled).trim_end());
+    }
+    let path = config.path.clone();
     let plan = plan(args, config, true, session)?;
     let outcome = if args.detach { detached(args, &plan, begun, session) } else { foreground(plan, begun, session) };
     match outcome {
-        Err(super::output::Stop::Failed(failure)) if failure.already_up.is_some() => already_up(&failure, session),
+        Err(Stop::Failed(failure)) if failure.already_up.is_some() => already_up(&failure, path, session),
         outcome => outcome,
     }
 }
@@ -69,8 +80,8 @@ pub fn up(args: &args::Up, session: &mut Session) -> Done {
 /// # Errors
 ///
 /// `bad_config`, `unknown_name`.
-pub fn supervise(args: &args::Up, session: &mut Session) -> Result<ExitCode, super::output::Stop> {
-    let config = session.config()?;
+pub fn supervise(args: &args::Up, session: &mut Session) -> Result<ExitCode, Stop> {
+    let (config, _) = session.config()?;
     let plan = plan(args, config, false, session)?;
     // What is held of the caller's own streams would keep them open for as long as the herd lives.
     session.out = Output::nowhere();
@@ -125,14 +136,14 @@ fn foreground(plan: Up, begun: Instant, session: &mut Session) -> Done {
     Ok(Exit::Fine)
 }
 
-fn already_up(failure: &Failure, session: &mut Session) -> Done {
-    let running = session.client().and_then(|client| client.ps());
+fn already_up(failure: &Failure, config: PathBuf, session: &mut Session) -> Done {
+    let name = session.config_name(&config);
+    let running = Client::new(session.target_of(config), session.deadline(ANSWER_MAX)).and_then(|client| client.ps());
     if session.out.json {
         let view = View { begun: None, ..View::of(session, Instant::now(), false) };
         session.out.document(&view.document(&running?))?;
         return Ok(Exit::Fine);
     }
-    let name = session.config_path().map(|path| session.config_name(&path))?;
     let pid = failure.already_up.unwrap_or_default();
     let age = running.map_or_else(|_| String::new(), |ps| format!(", {}", human::age(ps.uptime_ms)));
     session.out.message(&format!("herd {name} is already up (pid {pid}{age}).  herdctl ps · herdctl down"));
@@ -144,8 +155,8 @@ fn already_up(failure: &Failure, session: &mut Session) -> Done {
 struct View {
     begun: Option<Instant>,
     no_wait: bool,
-    here: Option<std::path::PathBuf>,
-    home: Option<std::path::PathBuf>,
+    here: Option<PathBuf>,
+    home: Option<PathBuf>,
 }
 
 impl View {
@@ -159,7 +170,8 @@ impl View {
     }
 
     fn document<'a>(&self, ps: &'a Ps) -> UpDocument<'a> {
-        let server = |server: &'a ServerStatus| UpServer { name: &server.name, addr: &server.addr, state: server.state };
+        let server =
+            |server: &'a ServerStatus| UpServer { name: &server.name, addr: &server.addr, state: server.state };
         UpDocument {
             schema: "herd.up/1",
             changed: self.begun.is_some(),
@@ -170,6 +182,7 @@ impl View {
             links_up: ps.summary.links_up,
             links: ps.summary.links,
             logs: &ps.logs,
+            notes: &ps.notes,
         }
     }
 
@@ -299,7 +312,10 @@ mod tests {
     #[test]
     fn a_farewell_says_what_ended() {
         let down = Down { changed: true, servers: 5, clients: 12, took_ms: 38, ..nothing_to_do() };
-        assert_eq!(farewell(&down, "./logs"), "stopped 5 servers in 38 ms; 12 clients disconnected; logs kept in ./logs");
+        assert_eq!(
+            farewell(&down, "./logs"),
+            "stopped 5 servers in 38 ms; 12 clients disconnected; logs kept in ./logs"
+        );
         let forced = Down { forced: vec!["Bona".into(), "Clark".into()], ..down };
         assert!(farewell(&forced, "./logs").contains("; Bona and Clark did not leave in time and had to be killed;"));
     }

@@ -90,7 +90,7 @@ impl Book {
     /// From herd.toml; from the running herd where only its socket was named.
     fn of(session: &mut Session) -> Result<Self, Failure> {
         if session.target()?.config.is_some() {
-            return Ok(Self::of_config(&session.config()?));
+            return Ok(Self::of_config(&session.config()?.0));
         }
         let ps = session.client()?.ps()?;
         Ok(Self::new(ps.logs.into(), ps.servers.into_iter().map(|server| server.name)))

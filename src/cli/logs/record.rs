@@ -134,7 +134,8 @@ mod tests {
 
     #[test]
     fn a_run_begins_with_its_header_and_with_nothing_a_client_says() {
-        let header = "2026-11-23T06:05:53.000001Z #0 INFO  herd up since 2026-11-23T06:05:52.123456Z, pid 48213, server Clark";
+        let header =
+            "2026-11-23T06:05:53.000001Z #0 INFO  herd up since 2026-11-23T06:05:52.123456Z, pid 48213, server Clark";
         assert_eq!(read(header).unwrap().run_begins(), Some(*b"2026-11-23T06:05:52.123456Z"));
         for no in [
             "2026-11-23T06:05:53.000001Z #1 IN    herd up since 2026-11-23T06:05:52.123456Z, pid 1",

@@ -47,9 +47,8 @@ impl Show {
             return message;
         }
         // A line that is no record has neither; it stands under the one that it follows.
-        let (time, seq) = record.map_or_else(Default::default, |record| {
-            (record.time[11..26].to_owned(), format!("#{}", record.seq))
-        });
+        let (time, seq) =
+            record.map_or_else(Default::default, |record| (record.time[11..26].to_owned(), format!("#{}", record.seq)));
         let when = self.pen.ink(term::DIM, &format!("{time:15} {seq:<6}"));
         format!("{when} {} {message}", self.name(log))
     }
@@ -179,7 +178,7 @@ mod tests {
         all.pen = Pen { styled: true };
         let mut one = all.clone();
         one.names.drain(1..);
-        let colour = |text: String| text.split("Clark").next().unwrap().rsplit("\u{1b}[").nth(0).unwrap().to_owned();
+        let colour = |text: String| text.split("Clark").next().unwrap().rsplit("\u{1b}[").next().unwrap().to_owned();
         assert_eq!(colour(all.line(0, IN)), colour(one.line(0, IN)));
     }
 }

@@ -98,7 +98,10 @@ fn logs_are_merged_by_number() {
 #[test]
 fn a_later_run_comes_later_although_its_numbers_start_anew() {
     let folder = Folder::new();
-    folder.write("Bona.log", &(heading(RUN, "Bona") + &record(90, "old") + &heading(NEXT_RUN, "Bona") + &record(2, "new")));
+    folder.write(
+        "Bona.log",
+        &(heading(RUN, "Bona") + &record(90, "old") + &heading(NEXT_RUN, "Bona") + &record(2, "new")),
+    );
     folder.write("Clark.log", &(heading(RUN, "Clark") + &record(91, "old too")));
     folder.write("herd.log", &(heading(NEXT_RUN, "herd") + &record(1, "first of the new")));
     assert_eq!(folder.printed(Lines::All), ["old", "old too", "first of the new", "new"]);
@@ -131,7 +134,10 @@ fn heartbeats_are_neither_shown_nor_counted() {
 #[test]
 fn what_is_torn_is_shown_where_it_stands() {
     let folder = Folder::new();
-    folder.write("Clark.log", &(heading(RUN, "Clark") + &record(1, "one") + "2026-11-23T0\u{1b}[2J\n" + &record(3, "three")));
+    folder.write(
+        "Clark.log",
+        &(heading(RUN, "Clark") + &record(1, "one") + "2026-11-23T0\u{1b}[2J\n" + &record(3, "three")),
+    );
     folder.write("Bona.log", &(heading(RUN, "Bona") + &record(2, "two") + "half a li"));
     assert_eq!(folder.printed(Lines::All), ["one", "2026-11-23T0\\x1b[2J", "two", "half a li", "three"]);
 }
@@ -204,7 +210,11 @@ fn a_rotation_that_outran_the_follower_is_said() {
     fs::remove_file(folder.path("Clark.log.1")).unwrap();
     folder.write("Clark.log", &record(4, "four"));
     looked(&mut reader, &mut out);
-    assert!(answers.text().contains("── Clark: the file was replaced; records after #1 may be missing"), "{}", answers.text());
+    assert!(
+        answers.text().contains("── Clark: the file was replaced; records after #1 may be missing"),
+        "{}",
+        answers.text()
+    );
     // What was open could still be read to its end.
     assert_eq!(lines_of(&answers), ["one", "two", "four"]);
 }
@@ -231,7 +241,8 @@ fn a_slow_reader_skips_and_counts_exactly() {
     let config_free = folder.book();
     let chains = config_free.chains().unwrap();
     let starts: Vec<Start> = chains.iter().map(|pieces| end_of(pieces)).collect();
-    let show = Show { names: config_free.names(), pen: crate::cli::term::Pen { styled: false }, json: false, prefix: true };
+    let show =
+        Show { names: config_free.names(), pen: crate::cli::term::Pen { styled: false }, json: false, prefix: true };
     let merge = config_free.merge(chains, &starts);
     let reader = Reader { merge, show, wanted: Wanted { heartbeats: false }, run: NO_RUN, logs: "./logs".into() };
     let mut live = Live { reader, book: folder.book() };
@@ -248,8 +259,10 @@ fn a_slow_reader_skips_and_counts_exactly() {
 
     let said = answers.text();
     let skipped = said.lines().find(|line| line.contains("not shown")).expect("the skip is said");
-    let counted: u64 = skipped.split(" record").next().unwrap().replace("── herd: ", "").replace(',', "").parse().unwrap();
-    let shown: Vec<u64> = said.lines().filter_map(|line| line.split('#').nth(1)?.split(' ').next()?.parse().ok()).collect();
+    let counted: u64 =
+        skipped.split(" record").next().unwrap().replace("── herd: ", "").replace(',', "").parse().unwrap();
+    let shown: Vec<u64> =
+        said.lines().filter_map(|line| line.split('#').nth(1)?.split(' ').next()?.parse().ok()).collect();
     assert_eq!(shown.first(), Some(&1));
     assert_eq!(shown[1], 2 + counted, "the count is exact");
     assert!(shown[1..].windows(2).all(|pair| pair[1] == pair[0] + 1), "nothing is missing after the skip");
@@ -259,8 +272,13 @@ fn a_slow_reader_skips_and_counts_exactly() {
 /// One step in the life of three logs.
 #[derive(Debug, Clone)]
 enum Step {
-    Write { log: usize, bytes: usize },
-    Rotate { log: usize },
+    Write {
+        log: usize,
+        bytes: usize,
+    },
+    Rotate {
+        log: usize,
+    },
     /// All end, and a new herd comes up.
     Again,
 }

@@ -63,7 +63,9 @@ mod tests {
         for right in ["+34.068930-118.445127", "+0+0", "-90+180", "+1.-1.", "+90.000-180.000"] {
             assert_eq!(check_location(right.as_bytes()), Ok(()), "{right}");
         }
-        for wrong in ["", "34.06-118.4", "+34.06", "+91+0", "+0+181", "+90.1+0", "+034+0", "+3a+0", "+.5+0", "++0", "+0+0+0"] {
+        for wrong in
+            ["", "34.06-118.4", "+34.06", "+91+0", "+0+181", "+90.1+0", "+034+0", "+3a+0", "+.5+0", "++0", "+0+0+0"]
+        {
             assert!(check_location(wrong.as_bytes()).is_err(), "{wrong}");
         }
         assert!(check_location(b"+1\x1b+2").unwrap_err().contains("\\x1b"));
