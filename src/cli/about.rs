@@ -1,5 +1,7 @@
 //! `version` and `help`: what this program is. `help` of a command is clap's; the topics are here.
 
+use std::fmt::Write as _;
+
 use clap::CommandFactory;
 use serde::Serialize;
 
@@ -80,7 +82,8 @@ pub fn version(session: &mut Session) -> Done {
     let mut text = format!("herdctl {} (protocol {})", ours.version, ours.protocol);
     if let Some(running) = &ours.running {
         let pid = running.pid.map_or_else(String::new, |pid| format!(", pid {pid}"));
-        text += &format!("\nrunning herd: {} (protocol {}){pid}", running.version, running.protocol);
+        let Running { version, protocol, .. } = running;
+        let _ = write!(text, "\nrunning herd: {version} (protocol {protocol}){pid}");
     }
     session.out.answer(&text)?;
     Ok(Exit::Fine)

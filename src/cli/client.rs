@@ -185,16 +185,14 @@ impl Client {
 
     fn explain(&self, trouble: &Trouble) -> Failure {
         let Trouble::Http(why) = trouble else { return self.garbage("its answer has no end") };
-        if why.is_connect() {
-            return match io_cause(why) {
-                Some(ErrorKind::NotFound | ErrorKind::ConnectionRefused) => self.not_running(),
-                _ => {
-                    let why = deepest(why);
-                    Failure::new(Kind::Failed, format!("cannot reach {}: {why}", self.socket_name()))
-                }
-            };
+        if !why.is_connect() {
+            return self.garbage(&deepest(why));
         }
-        self.garbage(&deepest(why))
+        if let Some(ErrorKind::NotFound | ErrorKind::ConnectionRefused) = io_cause(why) {
+            return self.not_running();
+        }
+        let message = format!("cannot reach {}: {}", self.socket_name(), deepest(why));
+        Failure::new(Kind::Failed, message)
     }
 
     fn not_running(&self) -> Failure {

@@ -27,12 +27,12 @@ pub fn line(bytes: &[u8]) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-/// [`line`], for text.
+/// [`line()`], for text.
 pub fn text(text: &str) -> Cow<'_, str> {
     line(text.as_bytes())
 }
 
-/// [`line`] for each line of `bytes`; the line feeds stay.
+/// [`line()`] for each line of `bytes`; the line feeds stay.
 pub fn lines(bytes: &[u8]) -> String {
     let mut safe = String::with_capacity(bytes.len());
     for (nth, one) in bytes.split(|&b| b == b'\n').enumerate() {
@@ -44,7 +44,7 @@ pub fn lines(bytes: &[u8]) -> String {
     safe
 }
 
-/// A JSON document in which what [`line`] spells out is `\uXXXX`: the same document, harmless on a terminal.
+/// A JSON document in which what [`line()`] spells out is `\uXXXX`: the same document, harmless on a terminal.
 /// `json` is as `serde_json` writes it, so such characters stand only inside strings.
 pub fn json(json: String) -> String {
     if !json.contains(is_hostile) {

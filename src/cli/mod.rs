@@ -1,23 +1,23 @@
 //! The command line: each command parses, asks the control channel or a server, and prints for people or as
 //! JSON. It decides nothing about the herd; the one place where an exit code is chosen is [`main`].
 
-pub mod about;
-pub mod args;
+mod about;
+mod args;
 pub mod check;
-pub mod client;
-pub mod escape;
-pub mod file;
-pub mod human;
+mod client;
+mod escape;
+mod file;
+mod human;
 pub mod init;
-pub mod logs;
-pub mod members;
-pub mod names;
-pub mod output;
-pub mod ps;
-pub mod session;
-pub mod talk;
-pub mod term;
-pub mod up;
+mod logs;
+mod members;
+mod names;
+mod output;
+mod ps;
+mod session;
+mod talk;
+mod term;
+mod up;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -32,11 +32,11 @@ use session::{Session, Surroundings};
 use term::Choice;
 
 /// What a command that came to its end says to the shell.
-pub type Done = Result<Exit, Stop>;
+type Done = Result<Exit, Stop>;
 
 /// The exit codes of commands that did what they were asked to.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Exit {
+enum Exit {
     /// Done, or already so.
     Fine,
     /// The answer is "no".
@@ -58,7 +58,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 /// [`main`] with all that it would take from the process given to it.
-pub fn run(args: Vec<OsString>, surroundings: Surroundings, mut out: Output) -> ExitCode {
+fn run(args: Vec<OsString>, surroundings: Surroundings, mut out: Output) -> ExitCode {
     let cli = match parse(args) {
         Ok(cli) => cli,
         Err(refused) => return refuse(&refused, &mut out),

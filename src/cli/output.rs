@@ -6,7 +6,6 @@
 use std::fs::File;
 use std::io::{BufWriter, ErrorKind, IsTerminal, Write};
 use std::os::fd::AsFd;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 
@@ -66,6 +65,7 @@ impl Output {
         Self::to(Box::new(std::io::sink()), Box::new(std::io::sink()), false)
     }
 
+    #[cfg(test)]
     /// Streams that can be read afterwards, for tests: what was answered, and what was said.
     pub fn captured(is_terminal: bool) -> (Self, Captured, Captured) {
         let (out, err) = (Captured::default(), Captured::default());
@@ -85,10 +85,6 @@ impl Output {
     /// The pen for messages.
     pub fn message_pen(&self) -> Pen {
         self.messages.pen
-    }
-
-    pub fn answers_on_terminal(&self) -> bool {
-        self.answers.is_terminal
     }
 
     /// Says the answer; its reader has it when this returns.
@@ -202,30 +198,39 @@ fn failure_text(failure: &Failure, pen: Pen) -> String {
     text
 }
 
-/// What was written to a stream of [`Output::captured`].
-#[derive(Debug, Clone, Default)]
-pub struct Captured(Arc<Mutex<Vec<u8>>>);
+/// What was written to a stream of [`Output::captured`], for the tests of this module and of others.
+#[cfg(test)]
+mod captured {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex, PoisonError};
 
-impl Captured {
-    pub fn bytes(&self) -> Vec<u8> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    #[derive(Debug, Clone, Default)]
+    pub struct Captured(Arc<Mutex<Vec<u8>>>);
+
+    impl Captured {
+        pub fn bytes(&self) -> Vec<u8> {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        }
+
+        pub fn text(&self) -> String {
+            String::from_utf8_lossy(&self.bytes()).into_owned()
+        }
     }
 
-    pub fn text(&self) -> String {
-        String::from_utf8_lossy(&self.bytes()).into_owned()
+    impl Write for Captured {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
     }
 }
 
-impl Write for Captured {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
+#[cfg(test)]
+pub use captured::Captured;
 
 #[cfg(test)]
 mod tests {

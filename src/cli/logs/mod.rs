@@ -40,7 +40,7 @@ const REORDER: Duration = Duration::from_millis(50);
 pub fn run(args: &args::Logs, session: &mut Session) -> Done {
     let book = Book::of(session)?;
     let book = book.only(&args.servers, session)?;
-    let show = Show { names: book.names(), pen: session.out.pen(), json: session.out.json, prefix: !args.no_prefix };
+    let show = Show::new(book.names(), session.out.pen(), session.out.json, !args.no_prefix);
     let wanted = Wanted { heartbeats: args.heartbeats };
     let chains = book.chains()?;
     if chains.iter().all(Vec::is_empty) && !args.follow {
@@ -278,7 +278,7 @@ impl Live {
         let book = Book::of_config(config);
         let chains = book.chains()?;
         let starts: Vec<Start> = chains.iter().map(|pieces| end_of(pieces)).collect();
-        let show = Show { names: book.names(), pen: out.pen(), json: out.json, prefix: true };
+        let show = Show::new(book.names(), out.pen(), out.json, true);
         let merge = book.merge(chains, &starts);
         let wanted = Wanted { heartbeats: false };
         Ok(Self { reader: Reader { merge, show, wanted, run: NO_RUN, logs }, book })

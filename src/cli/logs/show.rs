@@ -11,10 +11,12 @@ use crate::cli::{escape, human};
 /// How lines are shown.
 #[derive(Debug, Clone)]
 pub struct Show {
-    pub names: Vec<Name>,
-    pub pen: Pen,
-    pub json: bool,
-    pub prefix: bool,
+    names: Vec<Name>,
+    /// What stands before a line, a name each, as wide as the widest.
+    labels: Vec<String>,
+    pen: Pen,
+    json: bool,
+    prefix: bool,
 }
 
 /// Whose log it is.
@@ -35,6 +37,13 @@ struct Document<'a> {
 }
 
 impl Show {
+    /// `prefix`: whether time, number and name stand before the text.
+    pub fn new(names: Vec<Name>, pen: Pen, json: bool, prefix: bool) -> Self {
+        let widest = names.iter().map(|name| escape::text(&name.name).width()).max().unwrap_or(0);
+        let labels = names.iter().map(|name| label(name, widest, pen)).collect();
+        Self { names, labels, pen, json, prefix }
+    }
+
     /// One line, without its ending, of the log with this index.
     pub fn line(&self, log: usize, line: &[u8]) -> String {
         let record = Record::read(line);
@@ -50,7 +59,7 @@ impl Show {
         let (time, seq) =
             record.map_or_else(Default::default, |record| (record.time[11..26].to_owned(), format!("#{}", record.seq)));
         let when = self.pen.ink(term::DIM, &format!("{time:15} {seq:<6}"));
-        format!("{when} {} {message}", self.name(log))
+        format!("{when} {} {message}", self.labels[log])
     }
 
     /// Where another run begins: its heading without the name of the log that it was found in.
@@ -108,13 +117,11 @@ impl Show {
             Some(Level::Info) | None => text.to_owned(),
         }
     }
+}
 
-    fn name(&self, log: usize) -> String {
-        let widest = self.names.iter().map(|name| escape::text(&name.name).width()).max().unwrap_or(0);
-        let name = &self.names[log];
-        let style = name.place.map_or(term::BOLD, term::of_server);
-        self.pen.ink(style, &format!("{} |", human::pad(&escape::text(&name.name), widest)))
-    }
+fn label(name: &Name, widest: usize, pen: Pen) -> String {
+    let style = name.place.map_or(term::BOLD, term::of_server);
+    pen.ink(style, &format!("{} |", human::pad(&escape::text(&name.name), widest)))
 }
 
 fn json(document: &Document) -> String {
@@ -125,14 +132,13 @@ fn json(document: &Document) -> String {
 mod tests {
     use super::*;
 
-    fn show(json: bool, prefix: bool) -> Show {
+    fn names() -> Vec<Name> {
         let name = |name: &str, place| Name { name: name.into(), place };
-        Show {
-            names: vec![name("Clark", Some(3)), name("Campbell", Some(2)), name("herd", None)],
-            pen: Pen { styled: false },
-            json,
-            prefix,
-        }
+        vec![name("Clark", Some(3)), name("Campbell", Some(2)), name("herd", None)]
+    }
+
+    fn show(json: bool, prefix: bool) -> Show {
+        Show::new(names(), Pen { styled: false }, json, prefix)
     }
 
     const IN: &[u8] = b"2026-11-23T15:04:05.123456Z #10437 IN    client 127.0.0.1:52144 | IAMAT kiwi +34-118 1";
@@ -174,11 +180,10 @@ mod tests {
 
     #[test]
     fn the_same_server_has_the_same_colour_in_any_selection() {
-        let mut all = show(false, true);
-        all.pen = Pen { styled: true };
-        let mut one = all.clone();
-        one.names.drain(1..);
+        let shown = |names: Vec<Name>| Show::new(names, Pen { styled: true }, false, true).line(0, IN);
         let colour = |text: String| text.split("Clark").next().unwrap().rsplit("\u{1b}[").next().unwrap().to_owned();
-        assert_eq!(colour(all.line(0, IN)), colour(one.line(0, IN)));
+        let (among_all, alone) = (colour(shown(names())), colour(shown(names()[..1].to_vec())));
+        assert_eq!(among_all, alone);
+        assert!(among_all.ends_with('m'), "{among_all}");
     }
 }

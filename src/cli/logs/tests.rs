@@ -57,7 +57,7 @@ impl Folder {
         let chains = book.chains().unwrap();
         let (starts, leaves_out) = wanted.starts(&chains, lines).unwrap();
         let pen = crate::cli::term::Pen { styled: false };
-        let show = Show { names: book.names(), pen, json: false, prefix: false };
+        let show = Show::new(book.names(), pen, false, false);
         let run = starts.iter().map(|start| start.run).max().unwrap();
         (Reader { merge: book.merge(chains, &starts), show, wanted, run, logs: "./logs".into() }, leaves_out)
     }
@@ -238,14 +238,13 @@ fn a_slow_reader_skips_and_counts_exactly() {
     let folder = Folder::new();
     folder.write("Bona.log", &heading(RUN, "Bona"));
     folder.write("Clark.log", &heading(RUN, "Clark"));
-    let config_free = folder.book();
-    let chains = config_free.chains().unwrap();
+    let book = folder.book();
+    let chains = book.chains().unwrap();
     let starts: Vec<Start> = chains.iter().map(|pieces| end_of(pieces)).collect();
-    let show =
-        Show { names: config_free.names(), pen: crate::cli::term::Pen { styled: false }, json: false, prefix: true };
-    let merge = config_free.merge(chains, &starts);
+    let show = Show::new(book.names(), crate::cli::term::Pen { styled: false }, false, true);
+    let merge = book.merge(chains, &starts);
     let reader = Reader { merge, show, wanted: Wanted { heartbeats: false }, run: NO_RUN, logs: "./logs".into() };
-    let mut live = Live { reader, book: folder.book() };
+    let mut live = Live { reader, book };
     let (mut out, answers, _) = Output::captured(false);
     folder.write("Clark.log", &(heading(RUN, "Clark") + &record(1, "one")));
     live.finish(&mut out).unwrap();
