@@ -45,7 +45,12 @@ struct Member {
 impl Herd {
     /// The five of the shipped herd.toml, all running and linked.
     pub fn five() -> Self {
-        let herd = Self::start_all(config::TEMPLATE, |_| {});
+        Self::five_with(|_| {})
+    }
+
+    /// The five, with another configuration.
+    pub fn five_with(adjust: impl FnOnce(&mut Config)) -> Self {
+        let herd = Self::start_all(config::TEMPLATE, adjust);
         herd.wait_linked();
         herd
     }
