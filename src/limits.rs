@@ -102,6 +102,8 @@ pub const LINGER_MAX: Duration = Duration::from_millis(250);
 /// Connections beyond `connections_max` that may still prove themselves neighbours: a crowd of clients must
 /// not keep the herd apart.
 pub const NEIGHBOURS_WAITING_MAX: usize = 16;
+/// A client that has been silent for so long is probed by the kernel, and its connection ends if it has vanished.
+pub const KEEPALIVE_AFTER: Duration = Duration::from_secs(120);
 /// The kernel's queue of connections not yet accepted.
 pub const BACKLOG: i32 = 4096;
 /// With no descriptors left, a server looks again so often.

@@ -21,7 +21,8 @@ use tracing::{info, warn};
 
 use super::record::Level;
 use super::socket::{self, Outbox};
-use super::{Server, clock, link};
+use super::state::Server;
+use super::{clock, link};
 use crate::limits;
 use crate::protocol::atlas::Edition;
 use crate::protocol::hello;
@@ -42,8 +43,7 @@ pub(super) async fn serve(server: Rc<Server>, mut stream: TcpStream, address: So
     info!("{} connected, {} now", client.who, server.clients());
     match client.talk(&mut stream).await {
         End::Neighbour(hello) => {
-            drop(seat);
-            link::answer(&server, stream, &client.who, &hello, client.inbox).await;
+            link::answer(&server, stream, seat, &client.who, &hello, client.inbox).await;
         }
         End::Left(why) => {
             if why.is_ours() {

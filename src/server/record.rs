@@ -130,7 +130,7 @@ pub fn escape_bytes(bytes: &[u8], into: &mut Vec<u8>) {
 }
 
 thread_local! {
-    static STAMP: RefCell<Stamp> = RefCell::new(Stamp { second: None, text: Vec::new() });
+    static STAMP: RefCell<Stamp> = const { RefCell::new(Stamp { second: None, text: Vec::new() }) };
 }
 
 /// A time as text. A busy server asks thousands of times a second, and only the last six digits differ.
