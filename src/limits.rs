@@ -93,3 +93,7 @@ pub const SUPERVISOR_LOG_TAIL_LINES: usize = 10;
 pub const PRESS_APART_MIN: Duration = Duration::from_millis(100);
 /// The longest note that a person is shown about a crash, in characters.
 pub const NOTE_CHARS_MAX: usize = 300;
+/// An accept that failed for want of descriptors would fail again at once.
+pub const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(50);
+/// No secret is longer; a mistaken path may name something endless.
+pub const SECRET_BYTES_MAX: u64 = 64 * 1024;

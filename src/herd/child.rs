@@ -188,7 +188,7 @@ impl Child {
             (Ending::Trouble(why), _) => (State::Failed, Some(why)),
             (Ending::Left, Some(Dismissal::Kill)) => (State::Killed, None),
             (Ending::Left, Some(Dismissal::Stop)) => (State::Stopped, None),
-            (Ending::Left, None) => (State::Stopped, Some("left without being told to".into())),
+            (Ending::Left, None) => (State::Failed, Some("left without being told to".into())),
         };
         if life.dismissed.is_none() || matches!(state, State::Crashed | State::Failed) {
             self.by = None;
@@ -277,6 +277,12 @@ impl Child {
         self.life.as_ref().is_some_and(|life| life.dismissed.is_some())
     }
 
+    /// It has outlived a kill; waiting longer is no use.
+    pub fn is_stuck(&self) -> bool {
+        self.life.as_ref().is_some_and(|life| life.stuck)
+    }
+
+    /// What it shows of itself; nothing if it does not live.
     pub fn vitals(&self) -> Option<&Vitals> {
         self.life.as_ref().map(|life| &*life.vitals)
     }

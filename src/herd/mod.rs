@@ -90,6 +90,7 @@ pub struct Supervisor {
 pub struct Interrupt(mpsc::Sender<Event>);
 
 impl Interrupt {
+    /// Asks once; asking again changes nothing.
     pub fn press(&self) {
         // The queue is as good as never full, and a second press needs no queue.
         let _ = self.0.try_send(Event::Pressed);
@@ -97,6 +98,8 @@ impl Interrupt {
 }
 
 impl Supervisor {
+    /// A herd as `herdctl up` asked for it; nothing is taken or started yet.
+    #[must_use]
     pub fn new(up: Up) -> Self {
         let (events, inbox) = mpsc::channel(limits::EVENTS_MAX);
         Self { up, body: server::main, events, inbox }
@@ -109,6 +112,8 @@ impl Supervisor {
         self
     }
 
+    /// The way to ask it to leave from elsewhere.
+    #[must_use]
     pub fn interrupt(&self) -> Interrupt {
         Interrupt(self.events.clone())
     }
@@ -129,8 +134,8 @@ impl Supervisor {
     ///
     /// As [`run`].
     pub fn run(self, ready: impl FnOnce(&Ps)) -> Result<Down, Failure> {
-        raise_descriptors();
         let (prepared, den, control) = self.prepare()?;
+        raise_descriptors();
         let runtime = Builder::new_current_thread()
             .enable_all()
             .build_local(LocalOptions::default())
@@ -169,7 +174,7 @@ impl Supervisor {
 }
 
 /// What there is to know of a running herd. Shared by the tasks of the supervisor's thread, and borrowed only between awaits.
-pub struct Herd {
+struct Herd {
     config: Arc<Config>,
     body: Body,
     secret: Secret,
@@ -340,10 +345,8 @@ fn leave(herd: &Shared, order: DownOrder, farewell: Option<oneshot::Sender<Down>
 
 /// Reports whether the herd became ready; says nothing if it was told to leave before.
 async fn become_ready(herd: Shared, chosen: Vec<usize>, up: Up) {
-    let outcome = match up.no_wait {
-        true => Some(Ok(())),
-        false => orders::ready(&herd, &chosen, Duration::from_millis(up.wait_ms)).await,
-    };
+    let outcome =
+        if up.no_wait { Some(Ok(())) } else { orders::ready(&herd, &chosen, Duration::from_millis(up.wait_ms)).await };
     let events = herd.borrow().events.clone();
     if let Some(outcome) = outcome {
         let _ = events.send(Event::Ready(outcome)).await;
