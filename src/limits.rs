@@ -77,6 +77,8 @@ pub const CONTROL_FAREWELL_MAX: Duration = Duration::from_millis(500);
 pub const DOWN_MAX: Duration = Duration::from_secs(20);
 /// A supervisor that has just taken the lock has so long to write who it is.
 pub const LOCK_SETTLE_MAX: Duration = Duration::from_secs(1);
+/// And so long to answer on its socket, each time it is asked.
+pub const LOCK_ANSWER_MAX: Duration = Duration::from_millis(300);
 /// How often the lock is looked at meanwhile.
 pub const LOCK_LOOK_EVERY: Duration = Duration::from_millis(10);
 /// A lock file longer than this is none of ours.
