@@ -1,5 +1,19 @@
-//! The one integration binary. What is tested where:
+//! The one integration binary: one link step, and this index.
 //!
-//! - `supervisor`: the herd with stand-ins for its servers: states, orders, readiness, the den, signals, detaching.
+//! | module | what it shows |
+//! |---|---|
+//! | [`config`] | every mistake in a herd.toml, with the text that a person sees |
+//! | [`dialogue`] | one server over real TCP: what a client says, byte for byte what it gets |
+//! | [`failures`] | kill, start, pause, panic, silence, crowds, slow readers |
+//! | [`flooding`] | a herd of real servers: every update reaches every server, and catches up |
+//! | [`places`] | the embedded places against samples, counts and brute force |
+//! | [`supervisor`] | the herd with stand-ins for its servers: states, orders, readiness, the den, signals, detaching |
+//! | [`support`] | a herd of real servers in this process, clients, and waiting with a deadline |
 
+mod config;
+mod dialogue;
+mod failures;
+mod flooding;
+mod places;
 mod supervisor;
+mod support;

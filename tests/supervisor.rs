@@ -1,7 +1,8 @@
 //! The supervisor, driven through its control socket as `herdctl` drives it, with stand-ins on the servers'
 //! threads: they obey signals and can be as stubborn as their names say. No server socket is spoken to.
 
-use std::net::TcpListener;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -10,7 +11,7 @@ use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use herdctl::config::{Ack, Config, Limits, Link, Log, Places, Server, Traffic, WhenBehind};
+use herdctl::config::{self, Ack, Config, Limits, Link, Log, Places, Server, Traffic, WhenBehind};
 use herdctl::herd::api::{Change, Down, Failure, Kind, Ps, ServerStatus, State};
 use herdctl::herd::{Interrupt, Supervisor, Up, den, detach};
 use herdctl::limits;
@@ -118,8 +119,11 @@ impl Herd {
         let folder = tempfile::tempdir().unwrap();
         let mut up = chain(folder.path(), names);
         ask(&mut up);
-        let config = up.config.path.clone();
-        let supervisor = Supervisor::new(up).body(stand_in);
+        Self::run(folder, Supervisor::new(up).body(stand_in))
+    }
+
+    fn run(folder: TempDir, supervisor: Supervisor) -> Self {
+        let config = folder.path().join("herd.toml");
         let interrupt = supervisor.interrupt();
         let (tell, told) = mpsc::channel();
         let running = thread::spawn(move || supervisor.run(|ps| tell.send(ps.clone()).unwrap()));
@@ -153,7 +157,7 @@ impl Herd {
 
     /// The outcome of `run` after an order to leave.
     fn down(self) -> Down {
-        let (status, told): (_, Down) = self.ask(Method::POST, "down", &json!({"timeout_ms": 100}));
+        let (status, told): (_, Down) = self.ask(Method::POST, "down", &json!({"timeout_ms": 1000}));
         assert_eq!(status, 200);
         let down = self.running.join().unwrap().unwrap();
         assert_eq!(down, told, "who asked and who ran it hear the same");
@@ -239,7 +243,7 @@ fn a_server_without_its_log_fails_the_herd_at_once() {
     up.wait_ms = u64::from(u32::MAX);
     let failure = fails(up);
     assert_eq!(failure.error, Kind::Failed);
-    assert!(failure.message.starts_with("Poor failed: cannot open the log /full/Poor.log: "), "{}", failure.message);
+    assert!(failure.message.starts_with("Poor failed: cannot write the log /full/Poor.log: "), "{}", failure.message);
 }
 
 #[test]
@@ -577,6 +581,76 @@ fn idle_connections_are_bounded_and_a_freed_place_is_taken() {
     herd.down();
 }
 
+// With real servers.
+
+/// The herd of the shipped herd.toml, on any free ports.
+fn five() -> Herd {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut config, _) = config::parse(config::TEMPLATE, &folder.path().join("herd.toml")).unwrap();
+    for server in &mut config.servers {
+        server.address.set_port(0);
+    }
+    let up = Up { config, ..chain(folder.path(), &[]) };
+    Herd::run(folder, Supervisor::new(up))
+}
+
+/// Says where a client is, to the server at `address`.
+fn iamat(address: &str, client: &str) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    writeln!(stream, "IAMAT {client} +34.068930-118.445127 1479413884.392014450").unwrap();
+    let mut answer = String::new();
+    BufReader::new(stream).read_line(&mut answer).unwrap();
+    assert!(answer.starts_with("AT "), "{answer}");
+}
+
+#[test]
+fn real_servers_are_killed_come_back_and_know_again() {
+    let herd = five();
+    assert_eq!((herd.ready.summary.running, herd.ready.summary.links_up), (5, 6));
+    iamat(&herd.server("Bailey").addr, "kiwi");
+    eventually("all know", || herd.ps().servers.iter().all(|server| server.knows == 1));
+    let killed = herd.order("kill", &json!({"servers": ["Clark"]}));
+    assert_eq!((killed.results[0].peers_reset, killed.results[0].locations_lost), (2, 1));
+    assert_eq!(herd.ps().summary.islands, 1, "it hung on two links, the rest on more");
+    iamat(&herd.server("Bona").addr, "emu");
+    let back = herd.order("start", &json!({"servers": ["Clark"], "wait": true}));
+    assert_eq!((back.results[0].links_up, back.results[0].knows), (2, 2));
+    assert_eq!(herd.order("panic", &json!({"servers": ["Jaquez"]})).results[0].to, State::Crashed);
+    let again = herd.order("restart", &json!({"servers": ["Jaquez", "Bona"], "wait": true}));
+    assert_eq!((again.results.len(), again.summary.running, again.summary.converged), (2, 5, true));
+    let log = herd.folder.path().join("logs/herd.log");
+    eventually("the log tells of it", || std::fs::read_to_string(&log).unwrap().contains("kill Clark (cli)"));
+    herd.down();
+}
+
+#[test]
+fn a_real_server_pauses_goes_on_and_stops_even_when_paused() {
+    let herd = five();
+    let clark = json!({"servers": ["Clark"]});
+    assert_eq!(herd.order("pause", &clark).results[0].to, State::Paused);
+    let client = TcpStream::connect(herd.server("Clark").addr).expect("the kernel still accepts");
+    assert_eq!(herd.order("resume", &clark).results[0].to, State::Running);
+    eventually("the client is in", || herd.server("Clark").clients == 1);
+    for end in ["stop", "kill"] {
+        herd.order("pause", &clark);
+        assert_eq!(herd.order(end, &clark).results.len(), 1);
+        herd.order("start", &clark);
+    }
+    drop(client);
+    herd.down();
+}
+
+#[test]
+fn a_real_herd_leaves_while_clients_are_connected() {
+    let herd = five();
+    let address = herd.server("Clark").addr;
+    let clients: Vec<_> = (0..200).map(|_| TcpStream::connect(&address).unwrap()).collect();
+    eventually("all are in", || herd.server("Clark").clients == 200);
+    let down = herd.down();
+    assert_eq!((down.servers, down.clients), (5, 200));
+    drop(clients);
+}
+
 // As processes.
 
 /// What [`as_process`] and [`detach::start`] make of this test binary: a supervisor over the folder that is the last argument.
@@ -649,7 +723,7 @@ fn after_a_kill_of_the_supervisor_up_needs_no_manual_step() {
 fn a_detached_herd_that_cannot_start_tells_its_parent_why() {
     let folder = folder_for("Bona Poor");
     let failure = detached(folder.path()).unwrap_err();
-    assert!(failure.message.starts_with("Poor failed: cannot open the log"), "{}", failure.message);
+    assert!(failure.message.starts_with("Poor failed: cannot write the log"), "{}", failure.message);
 }
 
 #[test]

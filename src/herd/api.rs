@@ -176,7 +176,7 @@ pub struct Version {
 /// The body of `POST /v1/down`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DownOrder {
-    /// How long the servers may take to leave by themselves; none: [`limits::STOP_MAX`](crate::limits::STOP_MAX).
+    /// How long the servers may take to leave by themselves; none: [`limits::LEAVE_MAX`](crate::limits::LEAVE_MAX).
     #[serde(default)]
     pub timeout_ms: Option<u64>,
     /// Kill them instead of asking.

@@ -197,7 +197,7 @@ impl axum::serve::Listener for Door {
                 Ok(_) => warn!("another user's connection to the control socket was refused"),
                 Err(why) => {
                     warn!("cannot accept on the control socket: {why}");
-                    sleep(limits::ACCEPT_AGAIN_AFTER).await;
+                    sleep(limits::ACCEPT_PAUSE).await;
                 }
             }
         }

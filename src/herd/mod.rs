@@ -20,7 +20,6 @@ mod signals;
 mod status;
 
 use std::cell::RefCell;
-use std::fs;
 use std::io::{self, Write};
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
@@ -37,8 +36,9 @@ use tokio::task::spawn_local;
 use tokio::time::timeout_at;
 use tracing::{info, warn};
 
-use crate::config::Config;
+use crate::config::{Config, Log, WhenBehind};
 use crate::limits;
+use crate::server::journal::Journal;
 use crate::server::{self, Seat, Secret, Trouble};
 use api::{Change, Down, DownOrder, Failure, Kind, Order, Ps};
 use child::{Child, Ending, Gifts};
@@ -135,6 +135,8 @@ impl Supervisor {
     /// As [`run`].
     pub fn run(self, ready: impl FnOnce(&Ps)) -> Result<Down, Failure> {
         let (prepared, den, control) = self.prepare()?;
+        let journal = prepared.journal()?;
+        let _events = journal.install();
         raise_descriptors();
         let runtime = Builder::new_current_thread()
             .enable_all()
@@ -145,16 +147,13 @@ impl Supervisor {
         outcome
     }
 
-    /// Takes all that can be refused, before any server runs: the den, the secret, the logs' folder, the ports.
+    /// Takes all that can be refused, before any server runs: the den, the secret, the ports.
     fn prepare(self) -> Result<(Prepared, Den, UnixListener), Failure> {
         let Self { up, body, events, inbox } = self;
         let mut config = ports::moved(up.config.clone(), up.port_offset)?;
         let since = Timestamp::now();
         let (den, control) = Den::take(&config.path, &fingerprint(&config, &up.only), &status::rfc3339(since))?;
         let secret = secret::of(&config)?;
-        fs::create_dir_all(&config.log.directory).map_err(|why| {
-            Failure::new(Kind::Failed, format!("cannot make {}: {why}", config.log.directory.display()))
-        })?;
         let listeners = ports::bind_all(&mut config)?;
         let children =
             config.servers.iter().enumerate().map(|(index, server)| Child::new(index, &server.name)).collect();
@@ -230,6 +229,15 @@ struct Prepared {
 }
 
 impl Prepared {
+    /// The supervisor's own log. It never waits for the disk, whatever the servers do: `ps` must be answered.
+    fn journal(&self) -> Result<Journal, Failure> {
+        let log = Log { when_behind: WhenBehind::Count, ..self.herd.config.log.clone() };
+        Journal::open(&log, "herd", self.herd.since).map_err(|why| {
+            let path = log.directory.join("herd.log");
+            Failure::new(Kind::Failed, format!("cannot write the log {}: {why}", path.display()))
+        })
+    }
+
     async fn serve(self, den: Den, control: UnixListener, ready: impl FnOnce(&Ps)) -> Result<Down, Failure> {
         let Self { up, mut herd, listeners, inbox } = self;
         let notes = leftover_notes(&den);
@@ -334,7 +342,7 @@ fn leave(herd: &Shared, order: DownOrder, farewell: Option<oneshot::Sender<Down>
     borrowed.changed.notify_waiters();
     if !begun {
         info!("going down {why}");
-        let patience = order.timeout_ms.map_or(limits::STOP_MAX, Duration::from_millis).min(limits::DOWN_MAX);
+        let patience = order.timeout_ms.map_or(limits::LEAVE_MAX, Duration::from_millis).min(limits::DOWN_MAX);
         let (herd, events) = (herd.clone(), borrowed.events.clone());
         spawn_local(async move {
             let down = orders::leave(&herd, patience).await;

@@ -135,7 +135,7 @@ impl Errand {
     async fn end(&self, how: Dismissal) -> Result<bool, Failure> {
         let Some(life) = self.child_mut(|child| child.dismiss(how, BY)) else { return Ok(false) };
         let patience = match how {
-            Dismissal::Stop => limits::STOP_MAX,
+            Dismissal::Stop => limits::LEAVE_MAX,
             Dismissal::Kill => limits::KILL_MAX,
         };
         if self.is_over(life, patience).await {

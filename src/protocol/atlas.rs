@@ -1,0 +1,270 @@
+//! What a server knows: the newest report of each client, and the order in which it learnt them.
+//!
+//! Each report that changes the atlas gets the next *edition*, a counter of this server's run, and takes its
+//! client's place at the end of the order. Whatever follows the atlas (a neighbour, a disk, a bus) is one
+//! number: the edition up to which it has been told. There is no outbox and no log of changes: what follows an
+//! edition is read off the order, newest reports only, so a follower that lags costs nothing.
+//!
+//! ```text
+//! index   hash of a name ──▶ slot
+//! slots   one a client: its newest line, its edition, who said it
+//! order   (edition, slot), ascending; an entry is stale once its slot has a later edition,
+//!         and the order is compacted when more than half of it is stale
+//! ```
+
+use std::hash::{BuildHasher, RandomState};
+
+use hashbrown::HashTable;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::line::{Report, Time};
+
+/// A counter of the changes of one server's atlas in one run; 0 is the empty atlas.
+pub type Edition = u64;
+
+/// Who said a report to this server: a connection to a neighbour, or a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Source(u32);
+
+impl Source {
+    /// Any client, and anything else that is never told.
+    pub const CLIENT: Self = Self(0);
+
+    /// The `n`th connection to a neighbour that this server has had, counting from 1. Never used twice in a run.
+    ///
+    /// # Panics
+    ///
+    /// If `n` is 0, which is [`Source::CLIENT`].
+    #[must_use]
+    pub fn link(n: u32) -> Self {
+        assert_ne!(n, 0, "connections to neighbours are counted from 1");
+        Self(n)
+    }
+}
+
+/// The newest report of each client.
+#[derive(Debug, Default)]
+pub struct Atlas {
+    index: HashTable<u32>,
+    /// Seeded at random: whoever chooses client names must not be able to choose collisions.
+    hasher: RandomState,
+    slots: Vec<Slot>,
+    order: Vec<(Edition, u32)>,
+    edition: Edition,
+    digest: u64,
+}
+
+#[derive(Debug)]
+struct Slot {
+    line: Box<[u8]>,
+    client: (u32, u32),
+    at: Time,
+    edition: Edition,
+    source: Source,
+}
+
+/// One report that follows an edition.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry<'a> {
+    pub edition: Edition,
+    pub source: Source,
+    pub line: &'a [u8],
+}
+
+impl Atlas {
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes in a report if it is newer than what is known of its client; says whether it was.
+    ///
+    /// # Panics
+    ///
+    /// At 2³² clients.
+    pub fn learn(&mut self, report: Report<'_>, source: Source) -> bool {
+        match self.find(report.client()) {
+            Some(slot) if report <= self.slots[slot as usize].report() => return false,
+            Some(slot) => self.replace(slot, report, source),
+            None => self.insert(report, source),
+        }
+        self.compact_when_stale();
+        true
+    }
+
+    /// The newest report of a client, and the edition that it made.
+    #[must_use]
+    pub fn newest(&self, client: &[u8]) -> Option<(Report<'_>, Edition)> {
+        let slot = &self.slots[self.find(client)? as usize];
+        Some((slot.report(), slot.edition))
+    }
+
+    /// What follows `told`: the newest reports in order of edition, each client once.
+    pub fn after(&self, told: Edition) -> impl Iterator<Item = Entry<'_>> {
+        let start = self.order.partition_point(|&(edition, _)| edition <= told);
+        self.order[start..].iter().filter_map(|&(edition, slot)| {
+            let slot = &self.slots[slot as usize];
+            (slot.edition == edition).then_some(Entry { edition, source: slot.source, line: &slot.line })
+        })
+    }
+
+    /// The number of reports that have changed this atlas.
+    #[must_use]
+    pub fn edition(&self) -> Edition {
+        self.edition
+    }
+
+    /// A sum over the newest reports that does not depend on their order: equal digests mean, but for one
+    /// chance in 2⁶⁴, equal atlases.
+    #[must_use]
+    pub fn digest(&self) -> u64 {
+        self.digest
+    }
+
+    /// How many clients are known.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    fn find(&self, client: &[u8]) -> Option<u32> {
+        let hash = self.hasher.hash_one(client);
+        self.index.find(hash, |&slot| self.slots[slot as usize].report().client() == client).copied()
+    }
+
+    fn replace(&mut self, slot: u32, report: Report<'_>, source: Source) {
+        let edition = self.next_edition(slot);
+        let known = &mut self.slots[slot as usize];
+        self.digest = self.digest.wrapping_sub(xxh3_64(&known.line)).wrapping_add(xxh3_64(report.line()));
+        known.rewrite(report, edition, source);
+    }
+
+    fn insert(&mut self, report: Report<'_>, source: Source) {
+        let slot = u32::try_from(self.slots.len()).expect("fewer than 2³² clients");
+        let edition = self.next_edition(slot);
+        self.digest = self.digest.wrapping_add(xxh3_64(report.line()));
+        self.slots.push(Slot::new(report, edition, source));
+        let hash = self.hasher.hash_one(report.client());
+        let (slots, hasher) = (&self.slots, &self.hasher);
+        self.index.insert_unique(hash, slot, |&slot| hasher.hash_one(slots[slot as usize].report().client()));
+    }
+
+    fn next_edition(&mut self, slot: u32) -> Edition {
+        self.edition += 1;
+        self.order.push((self.edition, slot));
+        self.edition
+    }
+
+    /// Each compaction drops at least half of the order, so it costs a constant an update.
+    fn compact_when_stale(&mut self) {
+        const WORTH_IT: usize = 1024;
+        if self.order.len() > WORTH_IT && self.order.len() > 2 * self.slots.len() {
+            let slots = &self.slots;
+            self.order.retain(|&(edition, slot)| slots[slot as usize].edition == edition);
+        }
+    }
+}
+
+impl Slot {
+    fn new(report: Report<'_>, edition: Edition, source: Source) -> Self {
+        Self { line: report.line().into(), client: report.client_span(), at: report.at(), edition, source }
+    }
+
+    /// A client's next line is nearly always as long as its last one: then nothing is allocated.
+    fn rewrite(&mut self, report: Report<'_>, edition: Edition, source: Source) {
+        if self.line.len() == report.line().len() {
+            self.line.copy_from_slice(report.line());
+        } else {
+            self.line = report.line().into();
+        }
+        (self.client, self.at) = (report.client_span(), report.at());
+        (self.edition, self.source) = (edition, source);
+    }
+
+    fn report(&self) -> Report<'_> {
+        Report::from_parts(&self.line, self.client, self.at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn learn(atlas: &mut Atlas, line: &str) -> bool {
+        atlas.learn(Report::parse(line.as_bytes()).unwrap(), Source::CLIENT)
+    }
+
+    fn told(atlas: &Atlas, after: Edition) -> Vec<(Edition, String)> {
+        atlas.after(after).map(|entry| (entry.edition, String::from_utf8_lossy(entry.line).into_owned())).collect()
+    }
+
+    #[test]
+    fn the_newest_stays_and_ties_are_broken_by_the_bytes() {
+        let mut atlas = Atlas::new();
+        assert!(learn(&mut atlas, "AT B +0.000000000 kiwi +1-1 5"));
+        assert!(!learn(&mut atlas, "AT B +0.000000000 kiwi +1-1 5"), "the same again");
+        assert!(!learn(&mut atlas, "AT Z +0.000000000 kiwi +1-1 4.999999999"), "older");
+        assert!(!learn(&mut atlas, "AT A +0.000000000 kiwi +1-1 5.0"), "as old, lesser bytes");
+        assert!(learn(&mut atlas, "AT C +0.000000000 kiwi +1-1 5.0"), "as old, greater bytes");
+        assert!(learn(&mut atlas, "AT A +0.000000000 kiwi +1-1 10"));
+        assert_eq!((atlas.edition(), atlas.len()), (3, 1));
+        assert_eq!(told(&atlas, 0), [(3, "AT A +0.000000000 kiwi +1-1 10".into())]);
+    }
+
+    #[test]
+    fn what_follows_an_edition_is_each_client_once_in_order() {
+        let mut atlas = Atlas::new();
+        for line in ["a +1-1 1", "b +1-1 1", "a +1-1 2", "c +1-1 1"] {
+            learn(&mut atlas, &format!("AT S +0.000000000 {line}"));
+        }
+        let editions = |after| told(&atlas, after).into_iter().map(|(edition, _)| edition).collect::<Vec<_>>();
+        assert_eq!(editions(0), [2, 3, 4]);
+        assert_eq!(editions(2), [3, 4]);
+        assert_eq!(editions(4), [] as [Edition; 0]);
+        assert_eq!(editions(u64::MAX), [] as [Edition; 0]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_order_and_multiplicity_give_the_same_atlas(
+            reports in proptest::collection::vec((0_u8..6, 0_u8..4, 0_u8..3), 1..60),
+            shuffled in any::<proptest::sample::Index>(),
+            seed in any::<u64>(),
+        ) {
+            let lines: Vec<String> = reports
+                .iter()
+                .map(|(client, time, server)| format!("AT S{server} +0.000000000 c{client} +1-1 {time}"))
+                .collect();
+            let mut one = Atlas::new();
+            lines.iter().for_each(|line| { learn(&mut one, line); });
+            let mut other = Atlas::new();
+            // Some said twice, all in another order.
+            let mut again: Vec<&String> = lines.iter().chain(lines.iter().take(shuffled.index(lines.len()))).collect();
+            again.sort_by_key(|line| xxh3_64(line.as_bytes()).wrapping_mul(seed | 1));
+            again.into_iter().for_each(|line| { learn(&mut other, line); });
+            prop_assert_eq!(one.digest(), other.digest());
+            let sorted = |atlas: &Atlas| { let mut all: Vec<String> = told(atlas, 0).into_iter().map(|(_, line)| line).collect(); all.sort(); all };
+            prop_assert_eq!(sorted(&one), sorted(&other));
+        }
+
+        #[test]
+        fn compaction_never_skips_what_a_follower_is_owed(moves in proptest::collection::vec(0_u16..40, 3000), at in 0_u64..3000) {
+            let mut atlas = Atlas::new();
+            for (time, client) in moves.iter().enumerate() {
+                learn(&mut atlas, &format!("AT S +0.000000000 c{client} +1-1 {time}"));
+            }
+            let mut newest = std::collections::BTreeMap::new();
+            moves.iter().enumerate().for_each(|(time, client)| { newest.insert(client, time as u64 + 1); });
+            let mut owed: Vec<Edition> = newest.into_values().filter(|&edition| edition > at).collect();
+            owed.sort_unstable();
+            prop_assert_eq!(told(&atlas, at).into_iter().map(|(edition, _)| edition).collect::<Vec<_>>(), owed);
+            prop_assert!(atlas.order.len() <= 2048);
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! A link, once proven: one number, *told*, and what both ends say about it.
+//!
+//! ```text
+//! HEARD <edition>          first: what I already have of your run; later: a batch is in my atlas
+//! AT …                     a report
+//! TOLD <edition> <lines>   the end of a batch and how many reports it held; the heartbeat
+//! ```
+//!
+//! While `told` is behind the atlas, what follows it is said and `told` moves on. That is flooding, catching
+//! up, healing and back-pressure in one.
+//!
+//! An end that counted fewer reports than `TOLD` names has lost some. It says `HEARD` with its last good
+//! edition once more, which is no progress and so cannot be an acknowledgement; the other end goes back there
+//! and marks the place with `TOLD <that edition> 0`. Until the mark comes, the batches still on their way are
+//! learnt from but not counted as heard, or the gap would be forgotten.
+
+use super::atlas::{Atlas, Edition, Source};
+use super::line::{Report, parse_digits};
+
+/// One end of a live link.
+#[derive(Debug)]
+pub struct Link {
+    id: Source,
+    /// Up to where the other end has been told; nothing is told before it has said what it has.
+    told: Option<Edition>,
+    /// Up to where the other end has said that it heard.
+    acknowledged: Edition,
+    /// Up to where this end has heard of the other's atlas, without a gap.
+    heard: Edition,
+    /// Reports since the last `TOLD`.
+    counted: u64,
+    /// Something was lost, and the other end has not gone back yet.
+    gap: bool,
+}
+
+/// What a line of a neighbour did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// A report that was known already, or a heartbeat.
+    Nothing,
+    /// The atlas has a new edition.
+    Learned,
+    /// [`Link::heard`] is to be said to the other end: a batch is whole, or has a gap.
+    Answer,
+    /// The other end has heard up to [`Link::acknowledged`].
+    Acknowledged,
+    /// The other end has lost something and is told again from [`Link::told`].
+    GoneBack,
+}
+
+/// A line that no neighbour says; the connection is to be closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Breach;
+
+/// How much was appended by [`Link::tell`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Batch {
+    pub reports: u64,
+    /// The edition it ends with.
+    pub edition: Edition,
+}
+
+impl Link {
+    /// A link that has just been proven; `heard` is what this end has of the other's present run.
+    #[must_use]
+    pub fn new(id: Source, heard: Edition) -> Self {
+        Self { id, told: None, acknowledged: 0, heard, counted: 0, gap: false }
+    }
+
+    /// Appends the `HEARD` line that is due: first of all, and after each [`Effect::Answer`].
+    pub fn say_heard(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"HEARD ");
+        say_number(self.heard, b'\n', out);
+    }
+
+    /// Hears one line of the neighbour, without its LF.
+    ///
+    /// # Errors
+    ///
+    /// [`Breach`], with nothing changed, on a line that no neighbour says.
+    pub fn hear(&mut self, line: &[u8], atlas: &mut Atlas) -> Result<Effect, Breach> {
+        // Reports first: the most frequent line in the herd.
+        if line.starts_with(b"AT ") {
+            let report = Report::parse(line).ok_or(Breach)?;
+            self.counted += 1;
+            return Ok(if atlas.learn(report, self.id) { Effect::Learned } else { Effect::Nothing });
+        }
+        if let Some(numbers) = line.strip_prefix(b"TOLD ") {
+            let space = memchr::memchr(b' ', numbers).ok_or(Breach)?;
+            let edition = parse_digits(&numbers[..space]).ok_or(Breach)?;
+            let lines = parse_digits(&numbers[space + 1..]).ok_or(Breach)?;
+            return Ok(self.hear_told(edition, lines));
+        }
+        let edition = line.strip_prefix(b"HEARD ").and_then(parse_digits).ok_or(Breach)?;
+        Ok(self.hear_heard(edition, atlas.edition()))
+    }
+
+    /// Whether the atlas holds something that the other end has not been told.
+    #[must_use]
+    pub fn owes(&self, atlas: &Atlas) -> bool {
+        self.told.is_some_and(|told| told < atlas.edition())
+    }
+
+    /// Appends the next batch, of about `bytes_max` bytes, and the `TOLD` that ends it. With nothing to tell
+    /// that is the heartbeat; before the other end has said what it has, nothing at all.
+    pub fn tell(&mut self, atlas: &Atlas, bytes_max: usize, out: &mut Vec<u8>) -> Option<Batch> {
+        let mut told = self.told?;
+        let (mut reports, start) = (0, out.len());
+        let mut cut = false;
+        for entry in atlas.after(told) {
+            if out.len() - start >= bytes_max {
+                cut = true;
+                break;
+            }
+            told = entry.edition;
+            // Not back over the connection on which it was heard.
+            if entry.source != self.id {
+                out.extend_from_slice(entry.line);
+                out.push(b'\n');
+                reports += 1;
+            }
+        }
+        if !cut {
+            told = atlas.edition();
+        }
+        self.told = Some(told);
+        self.say_told(reports, out);
+        Some(Batch { reports, edition: told })
+    }
+
+    /// Up to where the other end has been told; `None` until it has said what it has.
+    #[must_use]
+    pub fn told(&self) -> Option<Edition> {
+        self.told
+    }
+
+    /// Up to where the other end has said that it heard.
+    #[must_use]
+    pub fn acknowledged(&self) -> Edition {
+        self.acknowledged
+    }
+
+    /// Up to where this end has heard of the other's run, without a gap: the point to resume from.
+    #[must_use]
+    pub fn heard(&self) -> Edition {
+        self.heard
+    }
+
+    fn hear_told(&mut self, edition: Edition, lines: u64) -> Effect {
+        let counted = std::mem::take(&mut self.counted);
+        if self.gap {
+            self.gap = edition != self.heard;
+            // Asked again at each heartbeat, should the first asking not have been understood.
+            return if self.gap && lines == 0 { Effect::Answer } else { Effect::Nothing };
+        }
+        self.gap = counted < lines;
+        if self.gap {
+            return Effect::Answer;
+        }
+        if edition <= self.heard {
+            return Effect::Nothing;
+        }
+        self.heard = edition;
+        Effect::Answer
+    }
+
+    fn hear_heard(&mut self, edition: Edition, newest: Edition) -> Effect {
+        // More than there is to hear: that was another run.
+        let edition = if edition > newest { 0 } else { edition };
+        match self.told {
+            None => {
+                self.told = Some(edition);
+                self.acknowledged = edition;
+                Effect::Acknowledged
+            }
+            Some(told) if edition > self.acknowledged && edition <= told => {
+                self.acknowledged = edition;
+                Effect::Acknowledged
+            }
+            Some(told) if edition == self.acknowledged && edition < told => {
+                self.told = Some(edition);
+                Effect::GoneBack
+            }
+            Some(_) => Effect::Nothing,
+        }
+    }
+
+    /// Appends `TOLD <told> 0`: after [`Effect::GoneBack`] it marks the place where the telling begins again.
+    pub fn say_mark(&self, out: &mut Vec<u8>) {
+        self.say_told(0, out);
+    }
+
+    fn say_told(&self, reports: u64, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"TOLD ");
+        say_number(self.told.unwrap_or(0), b' ', out);
+        say_number(reports, b'\n', out);
+    }
+}
+
+fn say_number(number: u64, end: u8, out: &mut Vec<u8>) {
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+    out.push(end);
+}
