@@ -1,9 +1,13 @@
 //! The supervisor: it starts the servers, watches them, and does to them what it is told.
 //!
-//! One loop over one channel of [`Event`]s, on one thread. What takes time (an order that waits for a
-//! server's end, readiness, leaving) is a task of the same thread that looks at the shared [`Herd`] and never
-//! holds it across an await; so `ps` is answered at once, whatever else hangs. What a server knows or says is
-//! none of the herd's business: it sees atomics and sends signals.
+//! One loop over one channel of `Event`s, on one thread. What takes time (an order that waits for a server's
+//! end, readiness, leaving) is a task of the same thread that looks at the shared `Herd` and never holds it
+//! across an await; so `ps` is answered at once, whatever else hangs. What a server knows or says is none of
+//! the herd's business: it sees atomics and sends signals.
+//!
+//! Reading order: here (prepare, serve, the loop), `child` one server, `orders` what is done to servers,
+//! `status` what they look like, `control` the HTTP API, [`den`] and [`lock`] the folder and who holds it,
+//! `ports`, `secret`, `names`, `signals`, `panics`, [`detach`] the life without a terminal, [`api`] the documents.
 
 pub mod api;
 mod child;
