@@ -102,6 +102,8 @@ pub const LINGER_MAX: Duration = Duration::from_millis(250);
 /// Connections beyond `connections_max` that may still prove themselves neighbours: a crowd of clients must
 /// not keep the herd apart.
 pub const NEIGHBOURS_WAITING_MAX: usize = 16;
+/// A client that has been silent for so long is probed by the kernel, and its connection ends if it has vanished.
+pub const KEEPALIVE_AFTER: Duration = Duration::from_secs(120);
 /// The kernel's queue of connections not yet accepted.
 pub const BACKLOG: i32 = 4096;
 /// With no descriptors left, a server looks again so often.
@@ -124,15 +126,13 @@ pub const LOG_BLOCK_LINES: usize = 1024;
 
 // The supervisor and its control channel.
 
-/// Connections that a server's listening socket holds before they are accepted: a thousand phones at once, and more.
-pub const LISTEN_BACKLOG: i32 = 4096;
 /// Events waiting for the supervisor's loop, which never waits itself; more than every server and every control connection can cause.
 pub const EVENTS_MAX: usize = 1024;
 /// Signals waiting for one server: a hung one reads none, and its queue's end means "kill".
 pub const SIGNALS_MAX: usize = 16;
 /// A server that was started has so long to answer; opening a log file on a slow disk takes a part of it.
 pub const SERVING_MAX: Duration = Duration::from_secs(5);
-/// A server that was told to leave has so long to be gone; above [`STOP_MAX`], which is its own limit.
+/// A server that was told to leave has so long to say what it owes.
 pub const LEAVE_MAX: Duration = Duration::from_secs(5);
 /// A killed server's thread has so long to end; it takes microseconds unless the thread is stuck.
 pub const KILL_MAX: Duration = Duration::from_secs(2);
@@ -156,6 +156,8 @@ pub const CONTROL_FAREWELL_MAX: Duration = Duration::from_millis(500);
 pub const DOWN_MAX: Duration = Duration::from_secs(20);
 /// A supervisor that has just taken the lock has so long to write who it is.
 pub const LOCK_SETTLE_MAX: Duration = Duration::from_secs(1);
+/// And so long to answer on its socket, each time it is asked.
+pub const LOCK_ANSWER_MAX: Duration = Duration::from_millis(300);
 /// How often the lock is looked at meanwhile.
 pub const LOCK_LOOK_EVERY: Duration = Duration::from_millis(10);
 /// A lock file longer than this is none of ours.
@@ -172,3 +174,5 @@ pub const SUPERVISOR_LOG_TAIL_LINES: usize = 10;
 pub const PRESS_APART_MIN: Duration = Duration::from_millis(100);
 /// The longest note that a person is shown about a crash, in characters.
 pub const NOTE_CHARS_MAX: usize = 300;
+/// No secret is longer; a mistaken path may name something endless.
+pub const SECRET_BYTES_MAX: u64 = 64 * 1024;

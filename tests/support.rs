@@ -45,7 +45,12 @@ struct Member {
 impl Herd {
     /// The five of the shipped herd.toml, all running and linked.
     pub fn five() -> Self {
-        let herd = Self::start_all(config::TEMPLATE, |_| {});
+        Self::five_with(|_| {})
+    }
+
+    /// The five, with another configuration.
+    pub fn five_with(adjust: impl FnOnce(&mut Config)) -> Self {
+        let herd = Self::start_all(config::TEMPLATE, adjust);
         herd.wait_linked();
         herd
     }
@@ -244,7 +249,12 @@ pub struct Client {
 impl Client {
     #[track_caller]
     pub fn connect(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).unwrap();
+        Self::of(TcpStream::connect(address).unwrap())
+    }
+
+    /// A client that has been accepted, or connected elsewhere.
+    #[track_caller]
+    pub fn of(stream: TcpStream) -> Self {
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
         stream.set_write_timeout(Some(DEADLINE)).unwrap();

@@ -174,7 +174,7 @@ pub struct Version {
 }
 
 /// The body of `POST /v1/down`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DownOrder {
     /// How long the servers may take to leave by themselves; none: [`limits::LEAVE_MAX`](crate::limits::LEAVE_MAX).
     #[serde(default)]

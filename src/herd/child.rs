@@ -3,6 +3,7 @@
 //! A server is a process that happens to be a thread: `spawn` is fork and exec, `signal` is kill(2), the
 //! event that its thread sends as it returns is SIGCHLD, joining it is wait(2). Nothing here waits.
 
+use std::error::Error as _;
 use std::fmt;
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -108,7 +109,7 @@ impl Child {
     pub fn spawn(&mut self, gifts: Gifts, by: Option<&'static str>) -> std::io::Result<u32> {
         assert!(self.life.is_none(), "{} is alive", self.name);
         let Gifts { config, listener, herd_up_since, secret, changed, events, body } = gifts;
-        let vitals = Arc::new(Vitals::new(neighbours(&config, self.index), changed));
+        let vitals = Arc::new(Vitals::new(config.neighbours(self.index), changed));
         let (sender, signals) = mpsc::channel(limits::SIGNALS_MAX);
         let index = self.index;
         let life = self.lives + 1;
@@ -188,7 +189,7 @@ impl Child {
             (Ending::Trouble(why), _) => (State::Failed, Some(why)),
             (Ending::Left, Some(Dismissal::Kill)) => (State::Killed, None),
             (Ending::Left, Some(Dismissal::Stop)) => (State::Stopped, None),
-            (Ending::Left, None) => (State::Stopped, Some("left without being told to".into())),
+            (Ending::Left, None) => (State::Failed, Some("left without being told to".into())),
         };
         if life.dismissed.is_none() || matches!(state, State::Crashed | State::Failed) {
             self.by = None;
@@ -277,6 +278,12 @@ impl Child {
         self.life.as_ref().is_some_and(|life| life.dismissed.is_some())
     }
 
+    /// It has outlived a kill; waiting longer is no use.
+    pub fn is_stuck(&self) -> bool {
+        self.life.as_ref().is_some_and(|life| life.stuck)
+    }
+
+    /// What it shows of itself; nothing if it does not live.
     pub fn vitals(&self) -> Option<&Vitals> {
         self.life.as_ref().map(|life| &*life.vitals)
     }
@@ -319,17 +326,6 @@ impl fmt::Display for Dismissal {
 }
 
 fn why(trouble: &Trouble) -> String {
-    printable(&match trouble {
-        Trouble::Log { path, why } => format!("cannot open the log {}: {why}", path.display()),
-        Trouble::Runtime(why) => format!("the system gives no runtime: {why}"),
-    })
-}
-
-/// The neighbours of a server, in the order of the links.
-fn neighbours(config: &Config, index: usize) -> impl Iterator<Item = usize> {
-    config.links.iter().filter_map(move |link| match index {
-        _ if link.dialer == index => Some(link.listener),
-        _ if link.listener == index => Some(link.dialer),
-        _ => None,
-    })
+    let cause = trouble.source().map(|why| format!(": {why}")).unwrap_or_default();
+    printable(&format!("{trouble}{cause}"))
 }

@@ -9,7 +9,6 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
@@ -191,8 +190,6 @@ impl axum::serve::Listener for Door {
     type Addr = ();
 
     async fn accept(&mut self) -> (Guest, ()) {
-        /// An accept that fails for want of descriptors fails again at once.
-        const BREATH: Duration = Duration::from_millis(50);
         let place = self.room.clone().acquire_owned().await.expect("the semaphore is never closed");
         loop {
             match self.listener.accept().await {
@@ -200,7 +197,7 @@ impl axum::serve::Listener for Door {
                 Ok(_) => warn!("another user's connection to the control socket was refused"),
                 Err(why) => {
                     warn!("cannot accept on the control socket: {why}");
-                    sleep(BREATH).await;
+                    sleep(limits::ACCEPT_PAUSE).await;
                 }
             }
         }

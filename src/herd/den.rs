@@ -180,7 +180,7 @@ fn bind_at(path: &Path) -> io::Result<UnixListener> {
 fn with_umask<T>(bind: impl FnOnce() -> T) -> T {
     static ALONE: Mutex<()> = Mutex::new(());
     let _alone = ALONE.lock();
-    let before = umask(Mode::from_bits_truncate(0o077));
+    let before = umask(Mode::from_bits_truncate(0o177));
     let made = bind();
     umask(before);
     made

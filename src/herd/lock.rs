@@ -7,6 +7,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Instant;
@@ -67,17 +68,13 @@ impl Lock {
                 Err(TryLockError::Error(why)) => return Err(failed(why)),
                 Err(TryLockError::WouldBlock) => {}
             }
-            // The holder may have just begun, and not have said yet who it is; or be on its way out.
-            if let Some(holder) = contents(&mut file).filter(|holder| answers(&holder.socket)) {
-                return Err(already_up(&holder, config, config_hash));
+            // The holder may have just begun, and not have said yet who it is; or be about to die of a SIGKILL.
+            let holder = contents(&mut file);
+            if let Some(holder) = holder.as_ref().filter(|holder| answers(&holder.socket)) {
+                return Err(already_up(holder, config, config_hash));
             }
             if Instant::now() >= deadline {
-                let config = config.display();
-                return Err(Failure::new(
-                    Kind::Taken,
-                    format!("another herdctl holds {} and does not say who it is", path.display()),
-                )
-                .hint(format!("another `herdctl up` for {config} is just starting, or hangs: try again")));
+                return Err(silent(&path, holder.as_ref()));
             }
             thread::sleep(limits::LOCK_LOOK_EVERY);
         }
@@ -125,16 +122,34 @@ fn contents(file: &mut File) -> Option<Standing> {
     serde_json::from_str(&text).ok()
 }
 
-/// Whether someone listens on this Unix socket. Does not wait: a full queue is a listener too.
+/// Whether a supervisor answers on this socket. That something accepts is not enough: a process that is being
+/// killed still does, for a moment.
 fn answers(socket: &Path) -> bool {
-    let connect = || {
+    const QUESTION: &[u8] = b"GET /v1/version HTTP/1.1\r\nHost: herd\r\nConnection: close\r\n\r\n";
+    let ask = || {
         let stream = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+        // Connecting must not wait, as it would where the queue is full.
         stream.set_nonblocking(true)?;
-        stream.connect(&SockAddr::unix(socket)?)
+        stream.connect(&SockAddr::unix(socket)?)?;
+        stream.set_nonblocking(false)?;
+        stream.set_read_timeout(Some(limits::LOCK_ANSWER_MAX))?;
+        let mut stream = UnixStream::from(stream);
+        stream.write_all(QUESTION)?;
+        stream.read(&mut [0])
     };
-    match connect() {
-        Ok(()) => true,
-        Err(why) => why.kind() == io::ErrorKind::WouldBlock,
+    ask().is_ok_and(|bytes| bytes > 0)
+}
+
+/// The lock is held by someone who does not answer.
+fn silent(lock: &Path, holder: Option<&Standing>) -> Failure {
+    let lock = lock.display();
+    match holder {
+        Some(Standing { pid, .. }) => {
+            Failure::new(Kind::Taken, format!("pid {pid} runs this herd and does not answer"))
+                .hint(format!("kill {pid}, then try again"))
+        }
+        None => Failure::new(Kind::Taken, format!("another herdctl holds {lock} and does not say who it is"))
+            .hint("another `herdctl up` is just starting, or hangs: try again"),
     }
 }
 
@@ -168,28 +183,39 @@ mod tests {
         }
     }
 
-    /// What a second `up` with this hash is told while a first holds the lock and answers.
-    fn check_second(hash: &str) -> Failure {
+    /// What a second `up` with this hash is told while a first holds the lock, and answers or not.
+    fn check_second(hash: &str, answer: bool) -> Failure {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("herd.sock");
-        let _listener = UnixListener::bind(&socket).unwrap();
+        let listener = UnixListener::bind(&socket).unwrap();
         let config = Path::new("/srv/herd/herd.toml");
         let mut lock = Lock::take(folder.path(), config, "same").unwrap();
         lock.say(&standing(&socket)).unwrap();
+        if answer {
+            thread::spawn(move || listener.accept().unwrap().0.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap());
+            return Lock::take(folder.path(), config, hash).unwrap_err();
+        }
         Lock::take(folder.path(), config, hash).unwrap_err()
     }
 
     #[test]
     fn a_second_up_of_the_same_herd_is_told_that_it_is_already_so() {
-        let failure = check_second("same");
+        let failure = check_second("same", true);
         assert_eq!((failure.error, failure.already_up), (Kind::Taken, Some(4312)));
     }
 
     #[test]
     fn a_second_up_of_a_changed_herd_is_refused() {
-        let failure = check_second("changed");
+        let failure = check_second("changed", true);
         assert_eq!((failure.exit, failure.already_up), (6, None));
         assert!(failure.message.ends_with("with another configuration"), "{}", failure.message);
+    }
+
+    #[test]
+    fn a_holder_that_hangs_is_named() {
+        let failure = check_second("same", false);
+        assert_eq!((failure.exit, failure.already_up), (6, None));
+        assert_eq!(failure.message, "pid 4312 runs this herd and does not answer");
     }
 
     #[test]

@@ -1,9 +1,13 @@
 //! The supervisor: it starts the servers, watches them, and does to them what it is told.
 //!
-//! One loop over one channel of [`Event`]s, on one thread. What takes time (an order that waits for a
-//! server's end, readiness, leaving) is a task of the same thread that looks at the shared [`Herd`] and never
-//! holds it across an await; so `ps` is answered at once, whatever else hangs. What a server knows or says is
-//! none of the herd's business: it sees atomics and sends signals.
+//! One loop over one channel of `Event`s, on one thread. What takes time (an order that waits for a server's
+//! end, readiness, leaving) is a task of the same thread that looks at the shared `Herd` and never holds it
+//! across an await; so `ps` is answered at once, whatever else hangs. What a server knows or says is none of
+//! the herd's business: it sees atomics and sends signals.
+//!
+//! Reading order: here (prepare, serve, the loop), `child` one server, `orders` what is done to servers,
+//! `status` what they look like, `control` the HTTP API, [`den`] and [`lock`] the folder and who holds it,
+//! `ports`, `secret`, `names`, `signals`, `panics`, [`detach`] the life without a terminal, [`api`] the documents.
 
 pub mod api;
 mod child;
@@ -20,7 +24,6 @@ mod signals;
 mod status;
 
 use std::cell::RefCell;
-use std::fs;
 use std::io::{self, Write};
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
@@ -37,8 +40,9 @@ use tokio::task::spawn_local;
 use tokio::time::timeout_at;
 use tracing::{info, warn};
 
-use crate::config::Config;
+use crate::config::{Config, Log, WhenBehind};
 use crate::limits;
+use crate::server::journal::Journal;
 use crate::server::{self, Seat, Secret, Trouble};
 use api::{Change, Down, DownOrder, Failure, Kind, Order, Ps};
 use child::{Child, Ending, Gifts};
@@ -90,6 +94,7 @@ pub struct Supervisor {
 pub struct Interrupt(mpsc::Sender<Event>);
 
 impl Interrupt {
+    /// Asks once; asking again changes nothing.
     pub fn press(&self) {
         // The queue is as good as never full, and a second press needs no queue.
         let _ = self.0.try_send(Event::Pressed);
@@ -97,6 +102,8 @@ impl Interrupt {
 }
 
 impl Supervisor {
+    /// A herd as `herdctl up` asked for it; nothing is taken or started yet.
+    #[must_use]
     pub fn new(up: Up) -> Self {
         let (events, inbox) = mpsc::channel(limits::EVENTS_MAX);
         Self { up, body: server::main, events, inbox }
@@ -109,6 +116,8 @@ impl Supervisor {
         self
     }
 
+    /// The way to ask it to leave from elsewhere.
+    #[must_use]
     pub fn interrupt(&self) -> Interrupt {
         Interrupt(self.events.clone())
     }
@@ -129,8 +138,10 @@ impl Supervisor {
     ///
     /// As [`run`].
     pub fn run(self, ready: impl FnOnce(&Ps)) -> Result<Down, Failure> {
-        raise_descriptors();
         let (prepared, den, control) = self.prepare()?;
+        let journal = prepared.journal()?;
+        let _events = journal.install();
+        raise_descriptors();
         let runtime = Builder::new_current_thread()
             .enable_all()
             .build_local(LocalOptions::default())
@@ -140,16 +151,13 @@ impl Supervisor {
         outcome
     }
 
-    /// Takes all that can be refused, before any server runs: the den, the secret, the logs' folder, the ports.
+    /// Takes all that can be refused, before any server runs: the den, the secret, the ports.
     fn prepare(self) -> Result<(Prepared, Den, UnixListener), Failure> {
         let Self { up, body, events, inbox } = self;
         let mut config = ports::moved(up.config.clone(), up.port_offset)?;
         let since = Timestamp::now();
         let (den, control) = Den::take(&config.path, &fingerprint(&config, &up.only), &status::rfc3339(since))?;
         let secret = secret::of(&config)?;
-        fs::create_dir_all(&config.log.directory).map_err(|why| {
-            Failure::new(Kind::Failed, format!("cannot make {}: {why}", config.log.directory.display()))
-        })?;
         let listeners = ports::bind_all(&mut config)?;
         let children =
             config.servers.iter().enumerate().map(|(index, server)| Child::new(index, &server.name)).collect();
@@ -169,7 +177,7 @@ impl Supervisor {
 }
 
 /// What there is to know of a running herd. Shared by the tasks of the supervisor's thread, and borrowed only between awaits.
-pub struct Herd {
+struct Herd {
     config: Arc<Config>,
     body: Body,
     secret: Secret,
@@ -225,6 +233,15 @@ struct Prepared {
 }
 
 impl Prepared {
+    /// The supervisor's own log. It never waits for the disk, whatever the servers do: `ps` must be answered.
+    fn journal(&self) -> Result<Journal, Failure> {
+        let log = Log { when_behind: WhenBehind::Count, ..self.herd.config.log.clone() };
+        Journal::open(&log, "herd", self.herd.since).map_err(|why| {
+            let path = log.directory.join("herd.log");
+            Failure::new(Kind::Failed, format!("cannot write the log {}: {why}", path.display()))
+        })
+    }
+
     async fn serve(self, den: Den, control: UnixListener, ready: impl FnOnce(&Ps)) -> Result<Down, Failure> {
         let Self { up, mut herd, listeners, inbox } = self;
         let notes = leftover_notes(&den);
@@ -340,10 +357,8 @@ fn leave(herd: &Shared, order: DownOrder, farewell: Option<oneshot::Sender<Down>
 
 /// Reports whether the herd became ready; says nothing if it was told to leave before.
 async fn become_ready(herd: Shared, chosen: Vec<usize>, up: Up) {
-    let outcome = match up.no_wait {
-        true => Some(Ok(())),
-        false => orders::ready(&herd, &chosen, Duration::from_millis(up.wait_ms)).await,
-    };
+    let outcome =
+        if up.no_wait { Some(Ok(())) } else { orders::ready(&herd, &chosen, Duration::from_millis(up.wait_ms)).await };
     let events = herd.borrow().events.clone();
     if let Some(outcome) = outcome {
         let _ = events.send(Event::Ready(outcome)).await;

@@ -1,7 +1,8 @@
 //! Which servers an order means. All names are looked up before anything is done; case does not matter.
 
 use super::api::{Failure, Kind, Order};
-use crate::config::Config;
+use super::panics::printable;
+use crate::config::{self, Config};
 
 /// The servers that `order` names, each once, in the order of `herd.toml`.
 ///
@@ -22,12 +23,12 @@ pub fn chosen(config: &Config, order: &Order) -> Result<Vec<usize>, Failure> {
 }
 
 fn named(config: &Config, typed: &str) -> Result<usize, Failure> {
-    config.servers.iter().position(|server| server.name.eq_ignore_ascii_case(typed)).ok_or_else(|| {
-        let shown = super::panics::printable(typed);
-        let path = config.path.display();
+    config.server_named(typed).ok_or_else(|| {
+        let (shown, path) = (printable(typed), config.path.display());
         let mut failure =
             Failure::new(Kind::UnknownName, format!("no server named \"{shown}\" in {path}")).hint(servers(config));
-        failure.did_you_mean.extend(closest(config, typed));
+        let names = config.servers.iter().map(|server| server.name.as_str());
+        failure.did_you_mean.extend(config::closest(typed, names).map(Into::into));
         failure
     })
 }
@@ -35,17 +36,4 @@ fn named(config: &Config, typed: &str) -> Result<usize, Failure> {
 fn servers(config: &Config) -> String {
     let names: Vec<_> = config.servers.iter().map(|server| server.name.as_str()).collect();
     format!("servers: {}", names.join(" "))
-}
-
-/// The name that was probably meant.
-fn closest(config: &Config, typed: &str) -> Option<String> {
-    const ALIKE_MIN: f64 = 0.7;
-    let typed = typed.to_lowercase();
-    config
-        .servers
-        .iter()
-        .map(|server| (strsim::jaro_winkler(&typed, &server.name.to_lowercase()), &server.name))
-        .filter(|(alike, _)| *alike > ALIKE_MIN)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, name)| name.clone())
 }

@@ -153,7 +153,7 @@ impl Errand {
 
     async fn start(&self) -> Result<bool, Failure> {
         if let Some(life) = self.child(|child| child.life().filter(|_| child.is_leaving()))
-            && !self.is_over(life, limits::KILL_MAX).await
+            && (self.child(Child::is_stuck) || !self.is_over(life, limits::KILL_MAX).await)
         {
             return Err(self.failure(Kind::Failed, "is still stopping"));
         }

@@ -9,11 +9,10 @@ use std::sync::Arc;
 
 use super::api::{Failure, Kind};
 use crate::config::Config;
+use crate::limits::SECRET_BYTES_MAX;
 use crate::server::Secret;
 
 const RANDOM_BYTES: usize = 32;
-/// No secret is longer; a mistaken path may name something endless.
-const FILE_BYTES_MAX: u64 = 64 * 1024;
 
 /// The secret of this run.
 ///
@@ -46,9 +45,9 @@ fn read(path: &Path) -> Result<Secret, Failure> {
         return Err(refused("others can read or write it".into()).hint(format!("chmod 600 {}", path.display())));
     }
     let mut bytes = Vec::new();
-    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|why| refused(why.to_string()))?;
-    if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err(refused(format!("longer than {FILE_BYTES_MAX} bytes")));
+    file.take(SECRET_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|why| refused(why.to_string()))?;
+    if bytes.len() as u64 > SECRET_BYTES_MAX {
+        return Err(refused(format!("longer than {SECRET_BYTES_MAX} bytes")));
     }
     if bytes.last() == Some(&b'\n') {
         bytes.pop();
