@@ -2,6 +2,7 @@
 //!
 //! | module | what it shows |
 //! |---|---|
+//! | [`commands`] | the real binary as a person or a script meets it; every exit code |
 //! | [`config`] | every mistake in a herd.toml, with the text that a person sees |
 //! | [`dialogue`] | one server over real TCP: what a client says, byte for byte what it gets |
 //! | [`failures`] | kill, start, pause, panic, silence, crowds, slow readers |
@@ -10,6 +11,7 @@
 //! | [`supervisor`] | the herd with stand-ins for its servers: states, orders, readiness, the den, signals, detaching |
 //! | [`support`] | a herd of real servers in this process, clients, and waiting with a deadline |
 
+mod commands;
 mod config;
 mod dialogue;
 mod failures;
