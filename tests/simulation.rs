@@ -63,34 +63,37 @@ fn a_seed_is_a_run() {
 #[test]
 fn a_report_skipped_when_a_link_resumes_is_found_out() {
     assert_found_out(Sabotage::SkipOneOnResume, &[Promise::HeardIsTrue]);
+    assert_found_out_at_the_end(Sabotage::SkipOneOnResume, &[Promise::Agreement, Promise::Rest]);
 }
 
 #[test]
 fn a_restart_that_is_not_noticed_is_found_out() {
     assert_found_out(Sabotage::ForgetTheRun, &[Promise::HeardIsTrue]);
+    assert_found_out_at_the_end(Sabotage::ForgetTheRun, &[Promise::Agreement, Promise::Rest]);
 }
 
 #[test]
 fn an_older_report_taken_for_news_is_found_out() {
-    assert_found_out(
-        Sabotage::TakeOlder,
-        &[Promise::NeverBack, Promise::OnlyNewsIsLearnt, Promise::OnlyTheNewestIsTold],
-    );
+    let promises = [Promise::NeverBack, Promise::OnlyNewsIsLearnt, Promise::OnlyTheNewestIsTold];
+    assert_found_out(Sabotage::TakeOlder, &promises);
 }
 
 #[test]
 fn a_report_neither_said_nor_counted_is_found_out() {
     assert_found_out(Sabotage::DropTheLast, &[Promise::HeardIsTrue]);
+    assert_found_out_at_the_end(Sabotage::DropTheLast, &[Promise::Agreement]);
 }
 
 #[test]
 fn a_batch_that_is_heard_before_it_is_there_is_found_out() {
     assert_found_out(Sabotage::HeardTooSoon, &[Promise::HeardIsTrue]);
+    assert_found_out_at_the_end(Sabotage::HeardTooSoon, &[Promise::AnsweredIsSafe, Promise::Agreement, Promise::Rest]);
 }
 
 #[test]
 fn an_answer_that_does_not_wait_is_found_out() {
     assert_found_out(Sabotage::AnswerTooSoon, &[Promise::AnsweredIsSafe]);
+    assert_found_out_at_the_end(Sabotage::AnswerTooSoon, &[Promise::AnsweredIsSafe]);
 }
 
 #[test]
@@ -101,6 +104,7 @@ fn a_place_that_is_not_marked_is_found_out() {
 #[test]
 fn a_report_told_back_is_found_out() {
     assert_found_out(Sabotage::TellBack, &[Promise::NotToldBack]);
+    assert_found_out_at_the_end(Sabotage::TellBack, &[Promise::BoundedTalk]);
 }
 
 /// Lives through all these worlds on every processor; panics with the first failure.
@@ -142,8 +146,18 @@ fn prove(seed: u64) {
     panic!("{}\n\n{failure}\nagain: HERD_SEED={seed} cargo test simulation\n", last.join("\n"));
 }
 
+/// Each line is watched as it is said.
 fn assert_found_out(sabotage: Sabotage, expected: &[Promise]) {
-    let found = (0..SABOTAGED_SEEDS).find_map(|seed| Some((seed, World::new(seed, Some(sabotage)).live().err()?)));
+    assert_fails(|seed| World::new(seed, Some(sabotage)), sabotage, expected);
+}
+
+/// Nobody watches; the mistake shows in what is left, as it would to a user.
+fn assert_found_out_at_the_end(sabotage: Sabotage, expected: &[Promise]) {
+    assert_fails(|seed| World { watched: false, ..World::new(seed, Some(sabotage)) }, sabotage, expected);
+}
+
+fn assert_fails(world: impl Fn(u64) -> World, sabotage: Sabotage, expected: &[Promise]) {
+    let found = (0..SABOTAGED_SEEDS).find_map(|seed| Some((seed, world(seed).live().err()?)));
     let Some((seed, Failure { promise, what })) = found else {
         panic!("{SABOTAGED_SEEDS} herds lived with {sabotage:?} and nothing was noticed");
     };

@@ -33,6 +33,13 @@ impl World {
 
     /// Why this world is not at rest.
     fn unrest(&self) -> Option<String> {
+        let is_half_open = |connection: &usize| {
+            let [dialer, listener] = &self.connections[*connection].ends;
+            dialer.stage.is_closed() != listener.stage.is_closed()
+        };
+        if let Some(connection) = (0..self.connections.len()).find(is_half_open) {
+            return Some(format!("{} is half open", self.arrow(connection, 0)));
+        }
         (0..self.wires.len()).find_map(|wire| {
             let ends = self.wires[wire].ends;
             if ends.iter().any(|&server| self.servers[server].life.is_none()) {
@@ -54,7 +61,8 @@ impl World {
         let (here, there) = (&self.connections[connection].ends[end], &self.connections[connection].ends[1 - end]);
         let (link, other) = (here.stage.link()?, there.stage.link()?);
         let edition = self.life(here.server).node.atlas().edition();
-        let settled = link.told() == Some(edition) && link.acknowledged() == edition && other.heard() == edition;
+        let said = [link.told(), Some(link.acknowledged()), Some(link.confirmed()), Some(other.heard())];
+        let settled = said.iter().all(|&said| said == Some(edition));
         let speaks = self.connections[connection].pipes[1 - end].lines().any(|line| !line.starts_with(b"TOLD "));
         (!settled || speaks)
             .then(|| format!("{} is at {edition}: {link:?}, {other:?}, speaks: {speaks}", self.arrow(connection, end)))

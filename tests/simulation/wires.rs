@@ -330,7 +330,7 @@ impl World {
     /// Sends whole lines through the faults of this direction.
     fn write(&mut self, connection: usize, end: usize, out: &[u8]) -> Checked {
         let mut lines: Vec<Vec<u8>> = out.split_inclusive(|&b| b == b'\n').map(|l| l[..l.len() - 1].to_vec()).collect();
-        for line in &lines {
+        for line in lines.iter().filter(|_| self.watched) {
             self.check_said(connection, end, line)?;
         }
         if self.sabotage == Some(Sabotage::DropTheLast) && self.rng.percent(25) {
@@ -360,7 +360,7 @@ impl World {
         self.counts.lost_and_said_twice += u64::from(lost > 0 && !again.is_empty());
         for line in again {
             // Before the TOLD, which is last.
-            let place = self.rng.index(lines.len());
+            let place = self.rng.index(lines.len().max(1));
             lines.insert(place, line);
         }
     }

@@ -37,6 +37,8 @@ pub struct World {
     pub(super) updates: Vec<u64>,
     pub(super) confirmed: Vec<Confirmed>,
     pub counts: Counts,
+    /// Whether each line is checked as it is said, or only what is left in the end.
+    pub watched: bool,
     /// What happened, if somebody wants to read it.
     pub trace: Option<Vec<String>>,
 }
@@ -120,6 +122,7 @@ impl World {
             updates: vec![0; plan.servers],
             confirmed: Vec::new(),
             counts: Counts::default(),
+            watched: true,
             trace: None,
             plan,
         };
