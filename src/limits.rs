@@ -1,28 +1,75 @@
 //! Every limit with its unit and its reason. Those a user may set have a key in `herd.toml` under
-//! `[limits]` or `[log]`; the numbers here are their defaults. Imports nothing of ours.
+//! `[limits]` or `[log]`; each has its default and, in a `_RANGE`, what it may be set to. Imports nothing of ours.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
-// What a user may set.
+// What a user may set. The ranges end where a value would be a slip of the pen, not where the machine ends.
 
 /// `line_bytes_max`: the protocol's 64 KiB.
 pub const LINE_BYTES_MAX: usize = 64 * 1024;
+/// Below 256 bytes two neighbours could not say their hello; above 1 MiB a full house of clients is a terabyte.
+pub const LINE_BYTES_RANGE: RangeInclusive<usize> = 256..=1024 * 1024;
+
 /// `connections_max`: room for ten thousand idle phones and as many again on the way in.
 pub const CONNECTIONS_MAX: usize = 16_384;
+/// Nobody opens more descriptors than Linux allows a process by default: `fs.nr_open`.
+pub const CONNECTIONS_RANGE: RangeInclusive<usize> = 1..=1_048_576;
+
 /// `unread_bytes_max`: some fifty full WHATSAT answers, or fifteen thousand IAMAT answers.
 pub const UNREAD_BYTES_MAX: usize = 1024 * 1024;
+/// Below 4 KiB a client would be stopped at every burst.
+pub const UNREAD_BYTES_RANGE: RangeInclusive<usize> = 4096..=1024 * 1024 * 1024;
+
 /// `unread_seconds_max`: a phone in a lift comes back within this; a stuck program does not.
 pub const UNREAD_SECONDS_MAX: u64 = 30;
+/// A day: whoever has read nothing for longer has gone.
+pub const UNREAD_SECONDS_RANGE: RangeInclusive<u64> = 1..=86_400;
+
 /// `idle_seconds_max`: off.
 pub const IDLE_SECONDS_MAX: u64 = 0;
+/// A year, so that adding it to any clock is safe.
+pub const IDLE_SECONDS_RANGE: RangeInclusive<u64> = 0..=31_536_000;
+
 /// `lookups_max`: place providers ask for few requests at once.
 pub const LOOKUPS_MAX: usize = 8;
+/// At least one, or no WHATSAT would ever be answered.
+pub const LOOKUPS_RANGE: RangeInclusive<usize> = 1..=1024;
+
 /// `clients_max`: off.
 pub const CLIENTS_MAX: u64 = 0;
+/// One server's memory ends long before a thousand million clients.
+pub const CLIENTS_RANGE: RangeInclusive<u64> = 0..=1_000_000_000;
+
 /// `file_bytes_max` of `[log]`.
 pub const LOG_FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Below 64 KiB one long line would turn the file over; above 1 TiB it is never turned over at all.
+pub const LOG_FILE_BYTES_RANGE: RangeInclusive<u64> = 64 * 1024..=1024 * 1024 * 1024 * 1024;
+
 /// `files_max` of `[log]`: with five servers some 1.3 GB of disk at the most.
 pub const LOG_FILES_MAX: u32 = 4;
+/// Every rotation renames all of them, so not more than a thousand.
+pub const LOG_FILES_RANGE: RangeInclusive<u32> = 1..=1000;
+
+// `herd.toml` itself.
+
+/// A file this long is not a herd.toml: 4,096 servers with 16,384 links take about 800 KB.
+pub const HERD_FILE_BYTES_MAX: usize = 1024 * 1024;
+/// Servers of one herd: each is a thread and a handful of descriptors, and 2,000 of them have been tried.
+pub const SERVERS_RANGE: RangeInclusive<usize> = 1..=4096;
+/// Links of one herd: a full mesh of 181 servers, or eight neighbours each for 4,096.
+pub const LINKS_MAX: usize = 16_384;
+/// The longest name, in bytes: it stands in every `AT` line, in columns of `ps`, and names a log file.
+pub const NAME_BYTES_MAX: usize = 32;
+/// The longest path in herd.toml, in bytes: Linux's `PATH_MAX`.
+pub const PATH_BYTES_MAX: usize = 4096;
+/// Mistakes that are kept and shown of one herd.toml; the others are counted. Nobody reads on after fifty.
+pub const MISTAKES_SHOWN_MAX: usize = 50;
+/// A line of herd.toml longer than this, in bytes, is pointed at by number and not shown.
+pub const LINE_SHOWN_BYTES_MAX: usize = 4096;
+/// Linux takes the ports of outgoing connections from here upward (`ip_local_port_range`): a neighbour that
+/// dials a dead port up there again and again connects to itself at last.
+pub const EPHEMERAL_PORT_FIRST: u16 = 32_768;
 
 // Links (protocol.md §3).
 
@@ -32,13 +79,100 @@ pub const HEARTBEAT_EVERY: Duration = Duration::from_secs(1);
 pub const LINK_SILENCE_MAX: Duration = Duration::from_secs(3);
 /// A new connection has so long to say the hello and the proof.
 pub const HANDSHAKE_MAX: Duration = Duration::from_secs(3);
+/// The longest line of a handshake; the longest is some 300 bytes.
+pub const HELLO_BYTES_MAX: usize = 1024;
 /// A dial that has not connected by then is given up and tried again.
 pub const DIAL_MAX: Duration = Duration::from_secs(2);
 /// The first wait before dialling again; doubled each time, with jitter.
 pub const BACKOFF_FIRST: Duration = Duration::from_millis(10);
-/// The longest wait before dialling again: a server that comes back is linked within half a second.
-pub const BACKOFF_MAX: Duration = Duration::from_millis(500);
+/// The longest wait before dialling again: a server that comes back is linked before anybody has noticed.
+pub const BACKOFF_MAX: Duration = Duration::from_millis(50);
 /// An answer that no neighbour has confirmed by then is written all the same, counted and logged.
 pub const CONFIRM_MAX: Duration = Duration::from_millis(250);
 /// A link writes its batches in pieces of about this size, so that `HEARD` and heartbeats get through.
 pub const LINK_BATCH_BYTES: usize = 64 * 1024;
+/// One read takes so much: a burst of a thousand lines or so, heard without letting others in between.
+pub const READ_BYTES: usize = 64 * 1024;
+
+// Connections.
+
+/// A connection that is being closed is still listened to for so long: closing it with unread input would
+/// reset it, and the last answer would be lost.
+pub const LINGER_MAX: Duration = Duration::from_millis(250);
+/// Connections beyond `connections_max` that may still prove themselves neighbours: a crowd of clients must
+/// not keep the herd apart.
+pub const NEIGHBOURS_WAITING_MAX: usize = 16;
+/// A client that has been silent for so long is probed by the kernel, and its connection ends if it has vanished.
+pub const KEEPALIVE_AFTER: Duration = Duration::from_secs(120);
+/// The kernel's queue of connections not yet accepted.
+pub const BACKLOG: i32 = 4096;
+/// With no descriptors left, a server looks again so often.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// A server that is told to stop has so long to say what it owes.
+pub const STOP_MAX: Duration = Duration::from_millis(400);
+
+// Places.
+
+/// A lookup that has no answer by then is answered with Google's envelope of a failure.
+pub const LOOKUP_MAX: Duration = Duration::from_secs(5);
+
+// Logs.
+
+/// Blocks waiting for the disk, one a burst.
+pub const LOG_QUEUE_BLOCKS: usize = 256;
+/// Traffic in one block: at most so many bytes, and so many lines. A block is a few times as large.
+pub const LOG_BLOCK_TRAFFIC_BYTES: usize = 64 * 1024;
+pub const LOG_BLOCK_LINES: usize = 1024;
+
+// The supervisor and its control channel.
+
+/// Events waiting for the supervisor's loop, which never waits itself; more than every server and every control connection can cause.
+pub const EVENTS_MAX: usize = 1024;
+/// Signals waiting for one server: a hung one reads none, and its queue's end means "kill".
+pub const SIGNALS_MAX: usize = 16;
+/// A server that was started has so long to answer; opening a log file on a slow disk takes a part of it.
+pub const SERVING_MAX: Duration = Duration::from_secs(5);
+/// A server that was told to leave has so long to say what it owes.
+pub const LEAVE_MAX: Duration = Duration::from_secs(5);
+/// A killed server's thread has so long to end; it takes microseconds unless the thread is stuck.
+pub const KILL_MAX: Duration = Duration::from_secs(2);
+/// A server that was told to pause or to go on has so long to do it.
+pub const PAUSE_MAX: Duration = Duration::from_secs(2);
+/// `start --wait` has so long until the server knows what its neighbours know.
+pub const SETTLE_MAX: Duration = Duration::from_secs(10);
+/// How often `start --wait` looks again: an atlas rings no bell when it grows.
+pub const SETTLE_LOOK_EVERY: Duration = Duration::from_millis(1);
+/// Connections to the control socket.
+pub const CONTROL_CONNECTIONS_MAX: usize = 32;
+/// The body of a request on the control socket: the names of a thousand servers.
+pub const CONTROL_BODY_BYTES_MAX: usize = 16 * 1024;
+/// The longest that a control request waits for its answer; above every wait that an order can cause.
+pub const CONTROL_ANSWER_MAX: Duration = Duration::from_secs(30);
+/// A control connection that has been silent for so long is closed; above [`CONTROL_ANSWER_MAX`], during which its client says nothing.
+pub const CONTROL_SILENCE_MAX: Duration = Duration::from_secs(60);
+/// After `down`, control connections have so long to take their last answer.
+pub const CONTROL_FAREWELL_MAX: Duration = Duration::from_millis(500);
+/// The longest `down --timeout` that is honoured.
+pub const DOWN_MAX: Duration = Duration::from_secs(20);
+/// A supervisor that has just taken the lock has so long to write who it is.
+pub const LOCK_SETTLE_MAX: Duration = Duration::from_secs(1);
+/// And so long to answer on its socket, each time it is asked.
+pub const LOCK_ANSWER_MAX: Duration = Duration::from_millis(300);
+/// How often the lock is looked at meanwhile.
+pub const LOCK_LOOK_EVERY: Duration = Duration::from_millis(10);
+/// A lock file longer than this is none of ours.
+pub const LOCK_BYTES_MAX: u64 = 64 * 1024;
+/// `up -d` waits so long for the first word of the process it started.
+pub const DETACH_FIRST_WORD_MAX: Duration = Duration::from_secs(10);
+/// And so long after the herd should be ready or have failed.
+pub const DETACH_GRACE: Duration = Duration::from_secs(10);
+/// `supervisor.log` starts anew when it is longer than this.
+pub const SUPERVISOR_LOG_BYTES_MAX: u64 = 1024 * 1024;
+/// How much of `supervisor.log` is shown when a supervisor dies at its start.
+pub const SUPERVISOR_LOG_TAIL_LINES: usize = 10;
+/// Two signals closer together than this are one wish: a closing terminal and `timeout(1)` both send theirs twice.
+pub const PRESS_APART_MIN: Duration = Duration::from_millis(100);
+/// The longest note that a person is shown about a crash, in characters.
+pub const NOTE_CHARS_MAX: usize = 300;
+/// No secret is longer; a mistaken path may name something endless.
+pub const SECRET_BYTES_MAX: u64 = 64 * 1024;

@@ -1,11 +1,21 @@
-//! Every test that needs more than one module, in one binary: one link step, and one index to read.
+//! The one integration binary: one link step, and this index.
 //!
-//! | module | what it proves |
+//! | module | what it shows |
 //! |---|---|
-//! | [`simulation`] | whole herds without sockets, from a seed: promises 1 to 3 after kills, cuts, pauses and losses |
+//! | [`config`] | every mistake in a herd.toml, with the text that a person sees |
+//! | [`dialogue`] | one server over real TCP: what a client says, byte for byte what it gets |
+//! | [`failures`] | kill, start, pause, panic, silence, crowds, slow readers |
+//! | [`flooding`] | a herd of real servers: every update reaches every server, and catches up |
+//! | [`places`] | the embedded places against samples, counts and brute force |
+//! | [`simulation`] | whole herds without sockets, thousands of them, each from a seed: the promises after any failure |
+//! | [`support`] | a herd of real servers in this process, clients, and waiting with a deadline |
 //! | [`tidy`] | the laws of the house that a test can keep |
-//!
-//! No test sleeps: each waits on a value that stays true, with a deadline.
 
+mod config;
+mod dialogue;
+mod failures;
+mod flooding;
+mod places;
 mod simulation;
+mod support;
 mod tidy;

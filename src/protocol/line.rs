@@ -117,6 +117,18 @@ impl Time {
         Some(Self { seconds: parse_digits(whole)?, nanos })
     }
 
+    /// Whole seconds since the epoch.
+    #[must_use]
+    pub fn seconds(self) -> u64 {
+        self.seconds
+    }
+
+    /// The nanoseconds after them.
+    #[must_use]
+    pub fn nanos(self) -> u32 {
+        self.nanos
+    }
+
     fn nanoseconds(self) -> i128 {
         i128::from(self.seconds) * 1_000_000_000 + i128::from(self.nanos)
     }

@@ -1,14 +1,47 @@
-//! One server: one thread.
+//! One server: one thread, its own runtime, listener, state and log; the only place with herd sockets.
+//!
+//! A server is a process that happens to be a thread. What it knows is held in `Rc` and `RefCell`, so it cannot be
+//! shared with another server: it would not compile. Four things cross threads and nothing else does: the proven
+//! configuration (read only), [`Signal`]s in, [`Vitals`](vitals::Vitals) out, and log records to the appender.
+//!
+//! Reading order: here (serve, obey, leave), `state` what its tasks share, `door` who is let in, `connection` a client,
+//! `link` a neighbour, `confirm` when an answer may be written, `lookup` places, `socket` what all connections do,
+//! [`journal`], `logfile` and [`record`] the log, [`vitals`] what it shows, [`clock`].
 
+pub mod clock;
+mod confirm;
+mod connection;
+mod door;
+pub mod journal;
+mod link;
+mod logfile;
+mod lookup;
+pub mod record;
+mod socket;
+mod state;
 pub mod vitals;
 
+use std::fmt;
+use std::io;
 use std::net::TcpListener;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::Arc;
 
+use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tracing::{error, info, warn};
 
 use crate::config::Config;
-use vitals::Vitals;
+use crate::limits;
+use confirm::Patience;
+use door::Door;
+use journal::Journal;
+use state::{Leaving, Server};
+use vitals::{Phase, Vitals};
 
 /// All that a server is given when it starts.
 pub struct Seat {
@@ -53,9 +86,26 @@ pub enum Signal {
 #[derive(Debug)]
 pub enum Trouble {
     /// Its log file could not be opened.
-    Log { path: std::path::PathBuf, why: std::io::Error },
-    /// The kernel refused a runtime or the listener.
-    Runtime(std::io::Error),
+    Log { path: PathBuf, why: io::Error },
+    /// The kernel refused a runtime, the listener, or randomness.
+    Runtime(io::Error),
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Log { path, .. } => write!(f, "cannot write the log {}", path.display()),
+            Self::Runtime(_) => write!(f, "cannot run"),
+        }
+    }
+}
+
+impl std::error::Error for Trouble {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Log { why, .. } | Self::Runtime(why) => Some(why),
+        }
+    }
 }
 
 /// Runs a server on the present thread until it is told to leave.
@@ -68,6 +118,142 @@ pub enum Trouble {
 ///
 /// A panic in any of the server's tasks is resumed here, so that it ends this server's thread, and only it.
 pub fn main(seat: Seat) -> Result<(), Trouble> {
-    let _ = seat;
-    todo!()
+    let name = &seat.config.servers[seat.index].name;
+    let log = &seat.config.log;
+    let journal = Journal::open(log, name, seat.herd_up_since)
+        .map_err(|why| Trouble::Log { path: log.directory.join(format!("{name}.log")), why })?;
+    let _events = journal.install();
+    let runtime =
+        Builder::new_current_thread().enable_all().build_local(LocalOptions::default()).map_err(Trouble::Runtime)?;
+    let ended = catch_unwind(AssertUnwindSafe(|| runtime.block_on(live(seat, journal))));
+    // Never dropped: a plain drop would wait for whatever a task has blocked on.
+    runtime.shutdown_background();
+    ended.unwrap_or_else(|panic| resume_unwind(panic))
+}
+
+async fn live(seat: Seat, journal: Journal) -> Result<(), Trouble> {
+    let Seat { config, index, listener, secret, vitals, mut signals, .. } = seat;
+    let listener = tokio::net::TcpListener::from_std(listener).map_err(Trouble::Runtime)?;
+    let server = Rc::new(Server::new(config, index, secret, vitals, journal).map_err(Trouble::Runtime)?);
+    let mut tasks = JoinSet::new();
+    for (number, neighbour) in server.neighbours.iter().enumerate() {
+        if !neighbour.dials {
+            tasks.spawn_local(link::keep(Rc::clone(&server), number));
+        }
+    }
+    tasks.spawn_local(be_patient(Rc::clone(&server)));
+    info!("listening on {}", server.config.servers[index].address);
+    server.vitals.set_phase(Phase::Serving);
+    let mut door = Door::default();
+    loop {
+        tokio::select! {
+            signal = signals.recv() => match obey(&server, signal, &mut signals) {
+                Order::GoOn => {}
+                Order::Stop => break,
+                Order::Die => return Ok(()),
+            },
+            accepted = listener.accept(), if door.is_open() => door.admit(&server, &mut tasks, accepted),
+            () = sleep(limits::ACCEPT_PAUSE), if !door.is_open() => door.open(),
+            Some(ended) = tasks.join_next() => contain(ended),
+        }
+    }
+    drop(listener);
+    tokio::select! {
+        () = leave(&server, &mut tasks) => {}
+        () = wait_for_kill(&mut signals) => {}
+    }
+    Ok(())
+}
+
+/// What a signal comes to.
+enum Order {
+    GoOn,
+    Stop,
+    Die,
+}
+
+fn obey(server: &Server, signal: Option<Signal>, signals: &mut mpsc::Receiver<Signal>) -> Order {
+    match signal {
+        None | Some(Signal::Kill) => Order::Die,
+        Some(Signal::Continue) => Order::GoOn,
+        Some(Signal::Terminate) => Order::Stop,
+        Some(Signal::Stop) => {
+            let next = stand_still(server, signals);
+            obey(server, next, signals)
+        }
+        Some(Signal::Panic) => panic!("told to panic"),
+    }
+}
+
+/// Parks the thread, inside its own runtime, until a signal ends it; returns that signal.
+fn stand_still(server: &Server, signals: &mut mpsc::Receiver<Signal>) -> Option<Signal> {
+    let since = clock::instant();
+    server.vitals.set_phase(Phase::Paused);
+    let signal = loop {
+        match signals.try_recv() {
+            Ok(Signal::Stop) => {}
+            Ok(signal) => break Some(signal),
+            Err(mpsc::error::TryRecvError::Empty) => std::thread::park(),
+            Err(mpsc::error::TryRecvError::Disconnected) => break None,
+        }
+    };
+    if signal == Some(Signal::Continue) {
+        server.vitals.set_phase(Phase::Serving);
+        info!("resumed after {:.3} s", since.elapsed().as_secs_f64());
+    }
+    signal
+}
+
+/// A panic in any task is the server's own.
+fn contain(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(why) = ended
+        && why.is_panic()
+    {
+        error!("a task panicked; the server ends");
+        resume_unwind(why.into_panic());
+    }
+}
+
+/// Says what is owed: to the clients first, then to the neighbours.
+async fn leave(server: &Rc<Server>, tasks: &mut JoinSet<()>) {
+    server.vitals.set_phase(Phase::Stopping);
+    info!("stopping, {} clients connected", server.clients());
+    server.move_on(Leaving::Clients);
+    let clients_gone = async {
+        while server.clients() > 0
+            && let Some(ended) = tasks.join_next().await
+        {
+            contain(ended);
+        }
+    };
+    if timeout(limits::STOP_MAX, clients_gone).await.is_err() {
+        warn!("{} clients did not take their answers in time", server.clients());
+    }
+    server.move_on(Leaving::Links);
+    let links_gone = async {
+        while server.vitals.links_live() > 0
+            && let Some(ended) = tasks.join_next().await
+        {
+            contain(ended);
+        }
+    };
+    let _ = timeout(limits::STOP_MAX, links_gone).await;
+    info!("stopped");
+}
+
+async fn wait_for_kill(signals: &mut mpsc::Receiver<Signal>) {
+    while !matches!(signals.recv().await, None | Some(Signal::Kill)) {}
+}
+
+/// Ends the wait of answers that nobody confirms.
+async fn be_patient(server: Rc<Server>) {
+    let mut patience = Patience::default();
+    loop {
+        patience.look(clock::instant(), server.edition(), &server.confirmations);
+        if patience.is_idle() {
+            server.moved.notified().await;
+        } else {
+            sleep(limits::CONFIRM_MAX / 10).await;
+        }
+    }
 }

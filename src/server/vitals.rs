@@ -85,6 +85,12 @@ impl Vitals {
         self.changed.notify_waiters();
     }
 
+    /// Shows a link as live or not; `neighbour` counts from 0 in the order of the links.
+    pub fn set_live(&self, neighbour: usize, live: bool) {
+        self.neighbours[neighbour].live.store(live, Relaxed);
+        self.changed.notify_waiters();
+    }
+
     /// How many links are live, as this server sees it.
     pub fn links_live(&self) -> usize {
         self.neighbours.iter().filter(|n| n.live.load(Relaxed)).count()

@@ -4,8 +4,63 @@
 //! exist, addresses are distinct, every limit is in its range. What is wrong is reported all at once, each
 //! mistake with its line, a caret and what would be right. Knows nothing of tokio or of the rest of the crate.
 
+mod fields;
+mod find;
+mod graph;
+mod mistakes;
+mod names;
+mod notes;
+mod prove;
+mod render;
+
+use std::fs::File;
+use std::io::{self, Read};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+pub use find::find;
+pub use mistakes::{Mistake, Mistakes, Severity, harmless};
+pub use names::closest;
+pub use render::counted;
+
+use crate::limits::HERD_FILE_BYTES_MAX;
+
+/// The herd.toml of the default herd, commented: what `herdctl init` writes.
+pub const TEMPLATE: &str = include_str!("../../herd.toml");
+
+/// Reads the herd.toml at `path` and proves it.
+///
+/// # Errors
+///
+/// All its mistakes at once, also that it is missing, unreadable, not UTF-8 or longer than
+/// [`HERD_FILE_BYTES_MAX`]. With `Ok` come the warnings, if there are any.
+pub fn load(path: &Path) -> Result<(Config, Mistakes), Mistakes> {
+    let bytes = read(path).map_err(|why| Mistakes::unreadable(path, &why))?;
+    if bytes.len() > HERD_FILE_BYTES_MAX {
+        return Err(Mistakes::too_long(path));
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => parse(&text, path),
+        Err(why) => Err(Mistakes::not_utf8(path, why.as_bytes(), why.utf8_error().valid_up_to())),
+    }
+}
+
+/// Proves `text` as the herd.toml at `path`, which is named in mistakes and is where relative paths start;
+/// nothing is read from it.
+///
+/// # Errors
+///
+/// All its mistakes at once. With `Ok` come the warnings, if there are any.
+pub fn parse(text: &str, path: &Path) -> Result<(Config, Mistakes), Mistakes> {
+    prove::prove(text, path)
+}
+
+/// One byte more than is allowed, so that a longer file is noticed and `/dev/zero` ends.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(HERD_FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
 
 /// A proven `herd.toml`.
 #[derive(Debug, Clone, PartialEq)]
@@ -126,4 +181,35 @@ pub struct Limits {
     pub lookups_max: usize,
     /// Clients in one server's atlas, after which a *new* client is refused; 0: no limit.
     pub clients_max: u64,
+}
+
+impl Config {
+    /// The index of the server with this name, in any case.
+    pub fn server_named(&self, name: &str) -> Option<usize> {
+        let name = names::folded(name);
+        self.servers.iter().position(|server| names::folded(&server.name) == name)
+    }
+
+    /// The servers that share a link with this one, in the order of [`Config::links`].
+    pub fn neighbours(&self, server: usize) -> impl Iterator<Item = usize> {
+        self.links.iter().filter_map(move |link| link.other_end(server))
+    }
+
+    /// The folder of herd.toml, absolute: where relative paths start.
+    pub fn directory(&self) -> &Path {
+        self.path.parent().unwrap_or(&self.path)
+    }
+}
+
+impl Link {
+    /// The end that is not `server`; `None` if neither is.
+    pub fn other_end(self, server: usize) -> Option<usize> {
+        if server == self.dialer {
+            Some(self.listener)
+        } else if server == self.listener {
+            Some(self.dialer)
+        } else {
+            None
+        }
+    }
 }

@@ -1,0 +1,29 @@
+//! `herdctl init`: a commented herd.toml to begin with, and nothing else.
+
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use crate::config::TEMPLATE;
+
+/// What a person does next.
+pub const NEXT: [&str; 3] = ["herdctl check", "herdctl up -d", "herdctl ps"];
+
+/// Writes the default herd.toml into the folder `dir`, which must exist, and says where it is.
+///
+/// # Errors
+///
+/// [`io::ErrorKind::AlreadyExists`] if there is one and `force` is not given; else what the system says.
+pub fn init(dir: &Path, force: bool) -> io::Result<PathBuf> {
+    let path = dir.join("herd.toml");
+    let mut how = OpenOptions::new();
+    how.write(true);
+    if force {
+        how.create(true).truncate(true);
+    } else {
+        // One call that looks and creates: nobody's file is lost between the two.
+        how.create_new(true);
+    }
+    how.open(&path)?.write_all(TEMPLATE.as_bytes())?;
+    Ok(path)
+}

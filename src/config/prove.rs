@@ -1,0 +1,83 @@
+//! The shape of herd.toml: its keys, their types, words, ranges and defaults.
+//!
+//! Reads everything once, top-down; what is wrong is noted and reading goes on. A [`Config`] comes out only
+//! if nothing was.
+
+use std::path::Path;
+
+use toml::de::DeTable;
+
+use super::fields::Fields;
+use super::graph::graph;
+use super::mistakes::Mistakes;
+use super::names::is_name;
+use super::notes::Notes;
+use super::{Ack, Config, Limits, Log, Places, Provider, Traffic, WhenBehind};
+use crate::limits;
+
+pub(super) fn prove(text: &str, path: &Path) -> Result<(Config, Mistakes), Mistakes> {
+    let notes = Notes::new(text, path);
+    let (file, broken) = DeTable::parse_recoverable(text);
+    for why in &broken {
+        notes.add_syntax(why);
+    }
+    let config = herd(Fields::of_file(file.get_ref(), &notes), path);
+    notes.verdict(config)
+}
+
+/// The whole file. `None` if something that has no default is missing or wrong.
+fn herd(mut file: Fields<'_>, path: &Path) -> Option<Config> {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    let folder = path.parent().unwrap_or(&path);
+
+    let name = file.need("herd", "herd = \"ucla\"").and_then(|field| field.text());
+    let name = name.filter(|name| is_name(name, "herd", file.notes));
+    let ack = file.choice("ack", &[("heard", Ack::Heard), ("sent", Ack::Sent)]);
+    let secret_file = file.get("secret_file");
+    let has_secret = secret_file.is_some();
+    let secret_file = secret_file.and_then(|field| field.path()).map(|path| folder.join(path));
+    let graph = graph(&mut file, has_secret);
+    let log = log(file.table("log", "[log]"), folder);
+    let places = places(file.table("places", "[places]"));
+    let limits = limits(file.table("limits", "[limits]"));
+    file.close();
+
+    let (servers, links) = graph?;
+    Some(Config { herd: name?.text.to_owned(), servers, links, ack, secret_file, log, places, limits, path })
+}
+
+fn log(mut log: Fields<'_>, folder: &Path) -> Log {
+    let read = Log {
+        directory: folder.join(log.get("directory").and_then(|field| field.path()).unwrap_or("logs")),
+        traffic: log.choice("traffic", &[("all", Traffic::All), ("clients", Traffic::Clients), ("off", Traffic::Off)]),
+        when_behind: log.choice("when_behind", &[("wait", WhenBehind::Wait), ("count", WhenBehind::Count)]),
+        file_bytes_max: log.number("file_bytes_max", limits::LOG_FILE_BYTES_MAX, limits::LOG_FILE_BYTES_RANGE),
+        files_max: log.number("files_max", limits::LOG_FILES_MAX, limits::LOG_FILES_RANGE),
+    };
+    log.close();
+    read
+}
+
+fn places(mut places: Fields<'_>) -> Places {
+    let read = Places { provider: places.choice("provider", &[("embedded", Provider::Embedded)]) };
+    places.close();
+    read
+}
+
+fn limits(mut limits: Fields<'_>) -> Limits {
+    let read = Limits {
+        line_bytes_max: limits.number("line_bytes_max", limits::LINE_BYTES_MAX, limits::LINE_BYTES_RANGE),
+        connections_max: limits.number("connections_max", limits::CONNECTIONS_MAX, limits::CONNECTIONS_RANGE),
+        unread_bytes_max: limits.number("unread_bytes_max", limits::UNREAD_BYTES_MAX, limits::UNREAD_BYTES_RANGE),
+        unread_seconds_max: limits.number(
+            "unread_seconds_max",
+            limits::UNREAD_SECONDS_MAX,
+            limits::UNREAD_SECONDS_RANGE,
+        ),
+        idle_seconds_max: limits.number("idle_seconds_max", limits::IDLE_SECONDS_MAX, limits::IDLE_SECONDS_RANGE),
+        lookups_max: limits.number("lookups_max", limits::LOOKUPS_MAX, limits::LOOKUPS_RANGE),
+        clients_max: limits.number("clients_max", limits::CLIENTS_MAX, limits::CLIENTS_RANGE),
+    };
+    limits.close();
+    read
+}

@@ -1,0 +1,366 @@
+//! A client's connection: hear what has come, answer in one write a burst.
+//!
+//! One loop, one task, no buffers while idle. Answers leave in the order of their commands: some are held until a
+//! neighbour has heard the report behind them, one may be waiting for places, and until it has them nothing after it
+//! is heard. A client that does not read is first slowed (nothing more is read from it), then dropped.
+//!
+//! A connection whose first line is a neighbour's hello leaves here and goes on in [`link`].
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use memchr::memchr;
+use tokio::net::TcpStream;
+use tokio::task::yield_now;
+use tracing::{info, warn};
+
+use super::record::Level;
+use super::socket::{self, Outbox};
+use super::state::Server;
+use super::{clock, link};
+use crate::limits;
+use crate::protocol::atlas::Edition;
+use crate::protocol::hello;
+use crate::protocol::node::{self, Reply};
+
+/// Whether there was room for one more client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Admission {
+    Client,
+    /// There are too many: only a neighbour may stay.
+    NeighbourOnly,
+}
+
+/// Serves one connection to its end.
+pub(super) async fn serve(server: Rc<Server>, mut stream: TcpStream, address: SocketAddr, admission: Admission) {
+    let seat = server.seat_client();
+    let mut client = Client::new(Rc::clone(&server), format!("client {address}"), admission);
+    info!("{} connected, {} now", client.who, server.clients());
+    match client.talk(&mut stream).await {
+        End::Neighbour(hello) => {
+            link::answer(&server, stream, seat, &client.who, &hello, client.inbox).await;
+        }
+        End::Left(why) => {
+            if why.is_ours() {
+                socket::linger(stream, &server.scratch).await;
+            }
+            drop(seat);
+            info!("{} gone, {} now: {why}", client.who, server.clients());
+        }
+    }
+}
+
+struct Client {
+    server: Rc<Server>,
+    /// What the log calls it.
+    who: String,
+    admission: Admission,
+    /// What has come and has not been heard: part of a line, or what stands behind a question.
+    inbox: Vec<u8>,
+    /// Answers that may not be written yet, oldest first, and their size.
+    held: VecDeque<Held>,
+    held_bytes: usize,
+    outbox: Outbox,
+    /// The places for a question; what comes after it waits.
+    lookup: Option<Pin<Box<dyn Future<Output = Vec<u8>>>>>,
+    /// A first line has been looked at: this is no neighbour.
+    spoke: bool,
+    /// The client has closed its side.
+    closed: bool,
+    /// Why nothing more is heard; what is owed is still written.
+    ending: Option<Gone>,
+    heard_at: Instant,
+    /// When the kernel last took something, or had nothing to take.
+    taken_at: Instant,
+}
+
+/// The answers of one burst.
+#[derive(Default)]
+struct Held {
+    bytes: Vec<u8>,
+    /// The edition that they wait for.
+    after: Edition,
+    /// How many of them wait.
+    waiting: u64,
+}
+
+enum End {
+    /// The first line was a neighbour's hello.
+    Neighbour(Vec<u8>),
+    Left(Gone),
+}
+
+/// Why a client's connection ended.
+enum Gone {
+    Closed,
+    Broken(io::Error),
+    LineTooLong,
+    Http,
+    TooMany,
+    Idle,
+    NotReading,
+    Stopping,
+}
+
+impl Gone {
+    /// Whether this side closes first, with a last answer that must be given time to arrive.
+    fn is_ours(&self) -> bool {
+        matches!(self, Self::LineTooLong | Self::Http | Self::TooMany | Self::Stopping)
+    }
+}
+
+impl fmt::Display for Gone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed => write!(f, "closed by the client"),
+            Self::Broken(why) => write!(f, "{why}"),
+            Self::LineTooLong => write!(f, "dropped, it said a line longer than line_bytes_max"),
+            Self::Http => write!(f, "dropped, it spoke HTTP"),
+            Self::TooMany => write!(f, "dropped, there are connections_max clients already"),
+            Self::Idle => write!(f, "dropped, it said nothing for idle_seconds_max"),
+            Self::NotReading => write!(f, "dropped, it read no answer for unread_seconds_max"),
+            Self::Stopping => write!(f, "the server stops"),
+        }
+    }
+}
+
+impl Client {
+    fn new(server: Rc<Server>, who: String, admission: Admission) -> Self {
+        let now = clock::instant();
+        Self {
+            server,
+            who,
+            admission,
+            inbox: Vec::new(),
+            held: VecDeque::new(),
+            held_bytes: 0,
+            outbox: Outbox::default(),
+            lookup: None,
+            spoke: false,
+            closed: false,
+            ending: None,
+            heard_at: now,
+            taken_at: now,
+        }
+    }
+
+    async fn talk(&mut self, stream: &mut TcpStream) -> End {
+        let server = Rc::clone(&self.server);
+        let (mut read, write) = stream.split();
+        loop {
+            if server.is_leaving() && self.ending.is_none() {
+                self.ending = Some(Gone::Stopping);
+            }
+            if self.can_hear() {
+                if let Some(hello) = self.take_hello() {
+                    return End::Neighbour(hello);
+                }
+                self.hear();
+            }
+            self.release();
+            if let Err(why) = self.write(&write) {
+                return End::Left(Gone::Broken(why));
+            }
+            if let Some(why) = self.finished() {
+                return End::Left(why);
+            }
+            if self.can_hear() {
+                yield_now().await;
+                continue;
+            }
+            let (wants_more, deadline) = (self.wants_more(), self.deadline());
+            tokio::select! {
+                read = server.scratch.read(&mut read, &mut self.inbox), if wants_more => match read {
+                    Ok(bytes) => self.take_in(bytes),
+                    Err(why) => return End::Left(Gone::Broken(why)),
+                },
+                answer = poll_lookup(&mut self.lookup), if self.lookup.is_some() => {
+                    self.lookup = None;
+                    self.hold(Held { bytes: answer, after: 0, waiting: 0 });
+                }
+                () = server.confirmations.moved.notified(), if !self.held.is_empty() => {}
+                _ = write.writable(), if !self.outbox.is_empty() => {}
+                () = server.leave.notified() => {}
+                () = socket::until(deadline) => return End::Left(self.overdue()),
+            }
+        }
+    }
+
+    /// Whether there is a line to hear, and room for its answer.
+    fn can_hear(&self) -> bool {
+        let ready = self.ending.is_none() && self.lookup.is_none() && self.has_room();
+        ready && (memchr(b'\n', &self.inbox).is_some() || self.inbox.len() > self.server.line_bytes_max())
+    }
+
+    fn has_room(&self) -> bool {
+        self.held_bytes + self.outbox.len() < self.server.config.limits.unread_bytes_max
+    }
+
+    /// Whether to read on. What has been read is heard first, so that the inbox never holds much more than a line.
+    fn wants_more(&self) -> bool {
+        !self.closed && self.ending.is_none() && self.lookup.is_none() && self.has_room()
+    }
+
+    fn take_in(&mut self, bytes: usize) {
+        self.heard_at = clock::instant();
+        if bytes > 0 {
+            return;
+        }
+        self.closed = true;
+        if !self.inbox.is_empty() {
+            // The last line, without its LF.
+            self.inbox.push(b'\n');
+        }
+    }
+
+    /// Looks at the first line; takes it if it is a neighbour's hello.
+    fn take_hello(&mut self) -> Option<Vec<u8>> {
+        if std::mem::replace(&mut self.spoke, true) {
+            return None;
+        }
+        let end = memchr(b'\n', &self.inbox)?;
+        if hello::is_hello(&self.inbox[..end]) {
+            let mut hello: Vec<u8> = self.inbox.drain(..=end).collect();
+            hello.pop();
+            return Some(hello);
+        }
+        if self.admission == Admission::NeighbourOnly {
+            self.ending = Some(Gone::TooMany);
+        }
+        None
+    }
+
+    /// Hears the lines that have come. No await from reading to knowing: a report is known and owed to every link,
+    /// or neither.
+    fn hear(&mut self) {
+        let server = Rc::clone(&self.server);
+        let (now, line_bytes_max) = (clock::now(), server.line_bytes_max());
+        let (mut held, mut heard, mut refused) = (Held::default(), 0, 0_u64);
+        let mut node = server.node.borrow_mut();
+        while self.ending.is_none() && self.lookup.is_none() && held.bytes.len() < limits::READ_BYTES {
+            let Some(length) = memchr(b'\n', &self.inbox[heard..]).filter(|&length| length <= line_bytes_max) else {
+                break;
+            };
+            let line = &self.inbox[heard..heard + length];
+            heard += length + 1;
+            match node.hear(line, now, &mut held.bytes) {
+                Reply::Say { after } => {
+                    held.after = held.after.max(after);
+                    held.waiting += 1;
+                }
+                Reply::Ask(query) => {
+                    let server = Rc::clone(&server);
+                    self.lookup = Some(Box::pin(async move { server.lookups.answer(&query).await }));
+                }
+                Reply::Refuse => {}
+                Reply::Full => refused += 1,
+                Reply::HangUp => self.ending = Some(Gone::Http),
+            }
+        }
+        drop(node);
+        if self.ending.is_none() && self.lookup.is_none() && self.is_too_long(heard) {
+            node::refuse(&self.inbox[heard..heard + line_bytes_max], &mut held.bytes);
+            self.inbox.truncate(heard + line_bytes_max);
+            self.inbox.push(b'\n');
+            heard = self.inbox.len();
+            self.ending = Some(Gone::LineTooLong);
+        }
+        server.journal.client_traffic(now, Level::In, &self.who, &self.inbox[..heard]);
+        self.forget_heard(heard);
+        server.learned();
+        if refused > 0 {
+            warn!("{}: {refused} new clients refused, the atlas holds clients_max", self.who);
+        }
+        self.hold(held);
+    }
+
+    /// Whether the line that begins at `start` is longer than a line may be.
+    fn is_too_long(&self, start: usize) -> bool {
+        let rest = &self.inbox[start..];
+        memchr(b'\n', rest).unwrap_or(rest.len()) > self.server.line_bytes_max()
+    }
+
+    fn forget_heard(&mut self, heard: usize) {
+        if heard == self.inbox.len() || self.ending.is_some() {
+            self.inbox = Vec::new();
+        } else {
+            self.inbox.drain(..heard);
+        }
+    }
+
+    fn hold(&mut self, held: Held) {
+        if !held.bytes.is_empty() {
+            self.held_bytes += held.bytes.len();
+            self.held.push_back(held);
+        }
+    }
+
+    /// Moves what may be written to the outbox; the log has it from there.
+    fn release(&mut self) {
+        let released = self.server.confirmations.released();
+        while self.held.front().is_some_and(|held| held.after <= released)
+            && let Some(held) = self.held.pop_front()
+        {
+            self.held_bytes -= held.bytes.len();
+            if self.server.confirmations.gave_up_on(held.after) {
+                self.server.count_unconfirmed(held.waiting);
+                warn!("{}: {} answers written that no neighbour has confirmed in time", self.who, held.waiting);
+            }
+            self.server.journal.client_traffic(clock::now(), Level::Out, &self.who, &held.bytes);
+            if self.outbox.is_empty() {
+                self.taken_at = clock::instant();
+            }
+            self.outbox.push(held.bytes);
+        }
+    }
+
+    fn write(&mut self, to: &tokio::net::tcp::WriteHalf<'_>) -> io::Result<()> {
+        if !self.outbox.is_empty() && self.outbox.write(to)? {
+            self.taken_at = clock::instant();
+        }
+        Ok(())
+    }
+
+    /// Why the connection is over, once nothing is owed.
+    fn finished(&mut self) -> Option<Gone> {
+        let owes = !self.held.is_empty() || !self.outbox.is_empty() || self.lookup.is_some();
+        let heard_out = self.closed && !self.can_hear();
+        match owes {
+            true => None,
+            false => self.ending.take().or_else(|| heard_out.then_some(Gone::Closed)),
+        }
+    }
+
+    /// When this client has been silent, or has not read, for too long.
+    fn deadline(&self) -> Option<Instant> {
+        let limits = &self.server.config.limits;
+        if !self.outbox.is_empty() {
+            return Some(self.taken_at + Duration::from_secs(limits.unread_seconds_max));
+        }
+        if self.admission == Admission::NeighbourOnly && !self.spoke {
+            return Some(self.heard_at + crate::limits::HANDSHAKE_MAX);
+        }
+        let may_be_idle = limits.idle_seconds_max > 0 && self.held.is_empty() && self.lookup.is_none();
+        may_be_idle.then(|| self.heard_at + Duration::from_secs(limits.idle_seconds_max))
+    }
+
+    fn overdue(&self) -> Gone {
+        match self.admission {
+            _ if !self.outbox.is_empty() => Gone::NotReading,
+            Admission::NeighbourOnly if !self.spoke => Gone::TooMany,
+            _ => Gone::Idle,
+        }
+    }
+}
+
+async fn poll_lookup(lookup: &mut Option<Pin<Box<dyn Future<Output = Vec<u8>>>>>) -> Vec<u8> {
+    match lookup {
+        Some(lookup) => lookup.await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,247 @@
+//! A server's log: events through `tracing`, traffic as a block a burst, both into the same file through the same
+//! `tracing-appender`, in the form of [`record`](super::record).
+//!
+//! A `tracing` event a line of traffic would cost twenty times what the rest of the server does; one formatted block
+//! a burst costs some 40 ns a line. The appender writes on a thread of its own, from a queue of bounded length. When
+//! the disk falls behind, `when_behind` decides: the server waits, or goes on and says what was left out.
+
+use std::cell::{Cell, RefCell};
+use std::fmt::{self, Write as _};
+use std::io::{self, Write as _};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use tracing::field::{Field, Visit};
+use tracing::subscriber::DefaultGuard;
+use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+
+use super::clock;
+use super::logfile::{LogFile, Settings};
+use super::record::{self, Level};
+use crate::config::{Log, Traffic, WhenBehind};
+use crate::limits;
+use crate::protocol::line::Time;
+
+/// The log of one server, or of the supervisor.
+pub struct Journal {
+    writer: RefCell<NonBlocking>,
+    traffic: Traffic,
+    block: RefCell<Vec<u8>>,
+    /// Blocks that the queue had no room for, as the appender counts them.
+    refused: ErrorCounter,
+    /// Records left out because the queue had no room, not yet said in the log.
+    unsaid: Cell<u64>,
+    left_out: Cell<u64>,
+    /// Records that the disk did not take.
+    lost: Arc<AtomicU64>,
+    /// Flushes what is queued when the journal goes.
+    _worker: WorkerGuard,
+}
+
+impl Journal {
+    /// Opens `<log directory>/<name>.log`; `since` is when the herd came up.
+    ///
+    /// # Errors
+    ///
+    /// Those of making the folder and opening the file.
+    pub fn open(log: &Log, name: &str, since: jiff::Timestamp) -> io::Result<Self> {
+        let since = since.strftime("%Y-%m-%dT%H:%M:%S.%6fZ");
+        let (file, lost) = LogFile::open(Settings {
+            path: log.directory.join(format!("{name}.log")),
+            bytes_max: log.file_bytes_max,
+            files_max: log.files_max,
+            heading: format!("herd up since {since}, pid {}, server {name}", std::process::id()),
+        })?;
+        let (writer, worker) = NonBlockingBuilder::default()
+            .buffered_lines_limit(limits::LOG_QUEUE_BLOCKS)
+            .lossy(log.when_behind == WhenBehind::Count)
+            .thread_name(&format!("{name}.log"))
+            .finish(file);
+        Ok(Self {
+            refused: writer.error_counter(),
+            writer: RefCell::new(writer),
+            traffic: log.traffic,
+            block: RefCell::default(),
+            unsaid: Cell::new(0),
+            left_out: Cell::new(0),
+            lost,
+            _worker: worker,
+        })
+    }
+
+    /// Sends the `tracing` events of this thread here for as long as the guard lives.
+    #[must_use]
+    pub fn install(&self) -> DefaultGuard {
+        let events = Events { writer: self.writer.borrow().clone() };
+        tracing::subscriber::set_default(tracing_subscriber::registry().with(events))
+    }
+
+    /// Logs lines of a client, which end with LF each. `who` is printable.
+    pub fn client_traffic(&self, at: Time, direction: Level, who: &str, lines: &[u8]) {
+        if self.traffic != Traffic::Off {
+            self.log_traffic(at, direction, who, lines);
+        }
+    }
+
+    /// Logs lines of a neighbour, which end with LF each.
+    pub fn neighbour_traffic(&self, at: Time, direction: Level, name: &str, lines: &[u8]) {
+        if self.traffic == Traffic::All {
+            self.log_traffic(at, direction, name, lines);
+        }
+    }
+
+    /// Records that are in no file, since the start.
+    pub fn lost(&self) -> u64 {
+        self.left_out.get() + self.lost.load(Relaxed)
+    }
+
+    /// Lines far shorter than their records could make a block of a burst a hundred times as large as the burst, so
+    /// a large burst is more than one block.
+    fn log_traffic(&self, at: Time, direction: Level, who: &str, mut lines: &[u8]) {
+        let mut block = self.block.borrow_mut();
+        while !lines.is_empty() {
+            let (piece, rest) = lines.split_at(block_of(lines));
+            lines = rest;
+            block.clear();
+            let records = record::append_traffic(at, direction, who, piece, &mut block);
+            self.put(&block, records);
+        }
+    }
+
+    fn put(&self, block: &[u8], records: u64) {
+        self.say_what_was_left_out();
+        if !self.write(block) {
+            self.left_out.set(self.left_out.get() + records);
+            self.unsaid.set(self.unsaid.get() + records);
+        }
+    }
+
+    fn say_what_was_left_out(&self) {
+        let unsaid = self.unsaid.get();
+        if unsaid == 0 {
+            return;
+        }
+        let text = format!("{unsaid} records left out: the disk is slower than the traffic");
+        if self.write(record::line(clock::now(), Level::Warn, &text).as_bytes()) {
+            self.unsaid.set(0);
+        }
+    }
+
+    fn write(&self, block: &[u8]) -> bool {
+        let before = self.refused.dropped_lines();
+        self.writer.borrow_mut().write_all(block).is_ok() && self.refused.dropped_lines() == before
+    }
+}
+
+/// How many bytes of `lines` go into one block: whole lines, at least one.
+fn block_of(lines: &[u8]) -> usize {
+    let within = &lines[..lines.len().min(limits::LOG_BLOCK_TRAFFIC_BYTES)];
+    let ends = memchr::memchr_iter(b'\n', within).take(limits::LOG_BLOCK_LINES);
+    let end = ends.last().or_else(|| memchr::memchr(b'\n', lines));
+    end.map_or(lines.len(), |end| end + 1)
+}
+
+/// What takes the `tracing` events of one thread.
+struct Events {
+    writer: NonBlocking,
+}
+
+impl<S: tracing::Subscriber> Layer<S> for Events {
+    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+        let level = match *event.metadata().level() {
+            tracing::Level::ERROR => Level::Error,
+            tracing::Level::WARN => Level::Warn,
+            tracing::Level::INFO if event.metadata().target().starts_with(env!("CARGO_PKG_NAME")) => Level::Info,
+            _ => return,
+        };
+        let mut text = Text::default();
+        event.record(&mut text);
+        // The queue's own rule holds for events too; a queue that is gone belongs to a server that is gone.
+        let _ = self.writer.clone().write_all(record::line(clock::now(), level, &text.0).as_bytes());
+    }
+}
+
+/// An event's message, then its other fields as `name=value`.
+#[derive(Default)]
+struct Text(String);
+
+impl Visit for Text {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        let _ = match field.name() {
+            "message" => write!(self.0, "{value:?}"),
+            name => write!(self.0, " {name}={value:?}"),
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    fn log(folder: &Path, traffic: Traffic) -> Log {
+        Log {
+            directory: folder.to_owned(),
+            traffic,
+            when_behind: WhenBehind::Wait,
+            file_bytes_max: 100_000_000,
+            files_max: 2,
+        }
+    }
+
+    fn logged(traffic: Traffic, write: impl FnOnce(&Journal)) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = Journal::open(&log(folder.path(), traffic), "Clark", jiff::Timestamp::UNIX_EPOCH).unwrap();
+        let guard = journal.install();
+        write(&journal);
+        drop((guard, journal));
+        std::fs::read_to_string(folder.path().join("Clark.log")).unwrap()
+    }
+
+    #[test]
+    fn events_and_traffic_are_in_one_order_in_one_file() {
+        let text = logged(Traffic::All, |journal| {
+            tracing::info!("link {} up", "Bona");
+            journal.neighbour_traffic(clock::now(), Level::In, "Bona", b"HEARD 0\n");
+            journal.client_traffic(clock::now(), Level::Out, "client 1.2.3.4:5", b"? x\n? y\n");
+            tracing::warn!(target: "elsewhere", "a warning of a \u{1b}[31mlibrary");
+            tracing::info!(target: "elsewhere", "chatter");
+        });
+        let said: Vec<&str> = text.lines().map(|line| line.splitn(3, ' ').nth(2).unwrap()).collect();
+        let pid = std::process::id();
+        assert_eq!(
+            said,
+            [
+                format!("INFO  herd up since 1970-01-01T00:00:00.000000Z, pid {pid}, server Clark").as_str(),
+                "INFO  link Bona up",
+                "IN    Bona | HEARD 0",
+                "OUT   client 1.2.3.4:5 | ? x",
+                "OUT   client 1.2.3.4:5 | ? y",
+                r"WARN  a warning of a \u{1b}[31mlibrary",
+            ]
+        );
+    }
+
+    #[test]
+    fn traffic_is_a_setting() {
+        let both = |journal: &Journal| {
+            journal.neighbour_traffic(clock::now(), Level::In, "Bona", b"HEARD 0\n");
+            journal.client_traffic(clock::now(), Level::In, "client x", b"hello\n");
+        };
+        let clients = logged(Traffic::Clients, both);
+        assert!(clients.contains("hello") && !clients.contains("HEARD"));
+        let off = logged(Traffic::Off, both);
+        assert!(!off.contains("hello") && !off.contains("HEARD"));
+    }
+
+    #[test]
+    fn a_large_burst_is_logged_whole_in_more_than_one_block() {
+        let mut burst = b"\n".repeat(3 * limits::LOG_BLOCK_TRAFFIC_BYTES);
+        burst.extend(b"x".repeat(3 * limits::LOG_BLOCK_TRAFFIC_BYTES));
+        burst.extend(b"\nend\n");
+        let text = logged(Traffic::All, |journal| journal.client_traffic(clock::now(), Level::In, "c", &burst));
+        assert_eq!(text.lines().count(), 1 + 3 * limits::LOG_BLOCK_TRAFFIC_BYTES + 2);
+        assert!(text.ends_with(" | end\n"));
+    }
+}

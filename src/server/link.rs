@@ -1,0 +1,461 @@
+//! A connection to a neighbour: dialled or answered, proven, then one loop that tells what follows `told`.
+//!
+//! The loop never stops reading because it cannot write: a cycle of servers that each wait to write before they read
+//! would stand still for ever. What it says goes out in one write a burst. A neighbour that is slow costs nothing
+//! but its number, for nothing is put into the outbox before the last of it has been taken.
+//!
+//! Faults, when there are any, act here and nowhere else, on the path that health uses.
+
+use std::fmt;
+use std::io;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use memchr::memchr;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::task::yield_now;
+use tokio::time::{sleep, sleep_until, timeout};
+use tracing::{info, warn};
+
+use super::clock;
+use super::record::Level;
+use super::socket::{Outbox, linger};
+use super::state::{ClientSeat, LinkSeat, Server, random};
+use crate::limits;
+use crate::protocol::hello::{Answering, Dialing, Nonce, Proven, Refusal};
+use crate::protocol::link::{Effect, Link};
+use crate::protocol::node;
+
+/// Keeps the link to a neighbour that this server dials: dials, talks, dials again.
+pub(super) async fn keep(server: Rc<Server>, neighbour: usize) {
+    let name = server.neighbours[neighbour].name.clone();
+    let (mut tries, mut last_said) = (0, String::new());
+    while !server.is_leaving() {
+        match dial(&server, neighbour).await {
+            Ok((stream, proven, inbox)) => {
+                (tries, last_said) = (0, String::new());
+                talk(&server, stream, neighbour, proven, inbox).await;
+            }
+            // The same trouble is said once, however often it is met.
+            Err(why) if why.to_string() != last_said => {
+                last_said = why.to_string();
+                warn!("no link to {name}: {last_said}; dialling on");
+            }
+            Err(_) => {}
+        }
+        sleep(backoff(tries, random())).await;
+        tries += 1;
+    }
+}
+
+/// Answers a connection whose first line was `hello`; what has come after it is in `inbox`. It holds a client's
+/// seat until it has proved itself, so that hellos cannot crowd a server any more than clients can.
+pub(super) async fn answer(
+    server: &Rc<Server>,
+    mut stream: TcpStream,
+    seat: ClientSeat,
+    who: &str,
+    hello: &[u8],
+    mut inbox: Vec<u8>,
+) {
+    let proving = prove_as_listener(server, &mut stream, who, hello, &mut inbox);
+    match timeout(limits::HANDSHAKE_MAX, proving).await.unwrap_or(Err(NoLink::Slow)) {
+        Ok((neighbour, proven)) => {
+            drop(seat);
+            talk(server, stream, neighbour, proven, inbox).await;
+        }
+        Err(why) => {
+            linger(stream, &server.scratch).await;
+            drop(seat);
+            warn!("{who} gone, {} now: it claimed to be a neighbour, but {why}", server.clients());
+        }
+    }
+}
+
+/// How long to wait before the dial after `tries` failed ones: doubled each time up to the longest wait, less up to
+/// half of it by chance, so that a herd does not dial in step.
+fn backoff(tries: u32, chance: u64) -> Duration {
+    let whole = limits::BACKOFF_FIRST.saturating_mul(1 << tries.min(16)).min(limits::BACKOFF_MAX);
+    let half = whole / 2;
+    half + half.mul_f64(chance as f64 / u64::MAX as f64)
+}
+
+/// Why there is no link.
+enum NoLink {
+    Io(io::Error),
+    Refused(Refusal),
+    /// The other end answered the hello with `?`.
+    RefusedUs,
+    /// It took longer than a handshake may.
+    Slow,
+    /// The kernel connected the socket to itself.
+    Itself,
+}
+
+impl fmt::Display for NoLink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(why) => write!(f, "{why}"),
+            Self::Refused(why) => write!(f, "it {why}"),
+            Self::RefusedUs => write!(f, "it refused our hello; its log says why"),
+            Self::Slow => write!(f, "it does not answer"),
+            Self::Itself => write!(f, "nobody listens there"),
+        }
+    }
+}
+
+impl From<io::Error> for NoLink {
+    fn from(why: io::Error) -> Self {
+        Self::Io(why)
+    }
+}
+
+impl From<Refusal> for NoLink {
+    fn from(why: Refusal) -> Self {
+        Self::Refused(why)
+    }
+}
+
+async fn dial(server: &Rc<Server>, neighbour: usize) -> Result<(TcpStream, Proven, Vec<u8>), NoLink> {
+    let address = server.neighbours[neighbour].address;
+    let connecting = timeout(limits::DIAL_MAX, TcpStream::connect(address));
+    let mut stream = connecting.await.map_err(|_| NoLink::Slow)??;
+    // Dialling a dead port of the ephemeral range can reach the dialling socket itself.
+    if stream.local_addr()? == stream.peer_addr()? {
+        return Err(NoLink::Itself);
+    }
+    stream.set_nodelay(true)?;
+    let mut inbox = Vec::new();
+    let proving = prove_as_dialer(server, neighbour, &mut stream, &mut inbox);
+    let proven = timeout(limits::HANDSHAKE_MAX, proving).await.map_err(|_| NoLink::Slow)??;
+    Ok((stream, proven, inbox))
+}
+
+async fn prove_as_dialer(
+    server: &Rc<Server>,
+    neighbour: usize,
+    stream: &mut TcpStream,
+    inbox: &mut Vec<u8>,
+) -> Result<Proven, NoLink> {
+    let name = &server.neighbours[neighbour].name;
+    let dialing = Dialing::new(server.identity(), name, nonce()?);
+    let (mut read, mut write) = stream.split();
+    say(server, &mut write, name, dialing.hello()).await?;
+    let line = hear_line(server, &mut read, name, inbox).await?;
+    if line.starts_with(b"?") {
+        return Err(NoLink::RefusedUs);
+    }
+    let (proven, proof) = dialing.hear(&line)?;
+    say(server, &mut write, name, &proof).await?;
+    Ok(proven)
+}
+
+async fn prove_as_listener(
+    server: &Rc<Server>,
+    stream: &mut TcpStream,
+    who: &str,
+    hello: &[u8],
+    inbox: &mut Vec<u8>,
+) -> Result<(usize, Proven), NoLink> {
+    server.journal.neighbour_traffic(clock::now(), Level::In, who, &with_newline(hello));
+    let (mut read, mut write) = stream.split();
+    let expected = |from: &str| server.neighbour_that_dials(from).is_some();
+    let answering = Answering::new(server.identity(), hello, nonce()?, expected);
+    let (answering, from, line) = match answering {
+        Ok(answering) => answering,
+        Err(why) => return refuse(server, &mut write, who, hello, why).await,
+    };
+    say(server, &mut write, who, &line).await?;
+    let proof = hear_line(server, &mut read, who, inbox).await?;
+    match answering.hear(&proof) {
+        Ok(proven) => {
+            let neighbour = server.neighbour_that_dials(&from).expect("expected above");
+            info!("{who} has proved that it is {from}");
+            Ok((neighbour, proven))
+        }
+        Err(why) => refuse(server, &mut write, who, &proof, why).await,
+    }
+}
+
+async fn refuse<T>(
+    server: &Rc<Server>,
+    write: &mut WriteHalf<'_>,
+    who: &str,
+    line: &[u8],
+    why: Refusal,
+) -> Result<T, NoLink> {
+    let mut answer = Vec::new();
+    node::refuse(line, &mut answer);
+    server.journal.neighbour_traffic(clock::now(), Level::Out, who, &answer);
+    write.write_all(&answer).await?;
+    Err(why.into())
+}
+
+async fn say(server: &Rc<Server>, write: &mut WriteHalf<'_>, who: &str, line: &str) -> io::Result<()> {
+    let line = with_newline(line.as_bytes());
+    server.journal.neighbour_traffic(clock::now(), Level::Out, who, &line);
+    write.write_all(&line).await
+}
+
+/// Hears one line of a handshake, without its LF; what comes after it stays in `inbox`.
+async fn hear_line(
+    server: &Rc<Server>,
+    read: &mut ReadHalf<'_>,
+    who: &str,
+    inbox: &mut Vec<u8>,
+) -> io::Result<Vec<u8>> {
+    loop {
+        if let Some(end) = memchr(b'\n', inbox) {
+            server.journal.neighbour_traffic(clock::now(), Level::In, who, &inbox[..=end]);
+            let mut line: Vec<u8> = inbox.drain(..=end).collect();
+            line.pop();
+            return Ok(line);
+        }
+        if inbox.len() > limits::HELLO_BYTES_MAX {
+            return Err(io::Error::other("its line is too long for a hello"));
+        }
+        if server.scratch.read(read, inbox).await? == 0 {
+            return Err(io::Error::other("it closed the connection"));
+        }
+    }
+}
+
+fn with_newline(line: &[u8]) -> Vec<u8> {
+    [line, b"\n"].concat()
+}
+
+fn nonce() -> io::Result<Nonce> {
+    let mut nonce = Nonce::default();
+    getrandom::fill(&mut nonce).map_err(io::Error::other)?;
+    Ok(nonce)
+}
+
+/// Talks over a proven connection to its end.
+async fn talk(server: &Rc<Server>, mut stream: TcpStream, neighbour: usize, proven: Proven, inbox: Vec<u8>) {
+    let mut talk = Talk::new(server, neighbour, proven, inbox);
+    info!("link {} up", talk.name());
+    let why = talk.run(&mut stream).await;
+    if matches!(why, Down::Stopping) {
+        linger(stream, &server.scratch).await;
+    }
+    info!("link {} down: {why}", talk.name());
+}
+
+struct Talk<'a> {
+    server: &'a Rc<Server>,
+    neighbour: usize,
+    their_run: u64,
+    seat: LinkSeat,
+    link: Link,
+    inbox: Vec<u8>,
+    outbox: Outbox,
+    /// `HEARD` is to be said.
+    owes_heard: bool,
+    /// The place where the telling begins again is to be marked.
+    owes_mark: bool,
+    heard_at: Instant,
+    said_at: Instant,
+}
+
+/// Why a link ended.
+enum Down {
+    Closed,
+    Broken(io::Error),
+    Silent,
+    Breach(Vec<u8>),
+    Replaced,
+    Stopping,
+}
+
+impl fmt::Display for Down {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed => write!(f, "closed by the neighbour"),
+            Self::Broken(why) => write!(f, "{why}"),
+            Self::Silent => write!(f, "heard nothing for {} s", limits::LINK_SILENCE_MAX.as_secs()),
+            Self::Breach(line) => write!(f, "said what no neighbour says: {}", line.escape_ascii()),
+            Self::Replaced => write!(f, "the neighbour has connected again"),
+            Self::Stopping => write!(f, "this server stops"),
+        }
+    }
+}
+
+impl<'a> Talk<'a> {
+    fn new(server: &'a Rc<Server>, neighbour: usize, proven: Proven, inbox: Vec<u8>) -> Self {
+        let seat = server.seat_link(neighbour);
+        let link = Link::new(seat.id, server.neighbours[neighbour].heard_of(proven.run));
+        let now = clock::instant();
+        Self {
+            server,
+            neighbour,
+            their_run: proven.run,
+            seat,
+            link,
+            inbox,
+            outbox: Outbox::default(),
+            owes_heard: true,
+            owes_mark: false,
+            heard_at: now,
+            said_at: now,
+        }
+    }
+
+    fn name(&self) -> &'a str {
+        &self.server.neighbours[self.neighbour].name
+    }
+
+    async fn run(&mut self, stream: &mut TcpStream) -> Down {
+        let server = self.server;
+        let (mut read, write) = stream.split();
+        let alarm = sleep_until(self.next_deadline().into());
+        tokio::pin!(alarm);
+        loop {
+            if let Err(breach) = self.hear() {
+                return breach;
+            }
+            if let Err(why) = self.speak(&write) {
+                return Down::Broken(why);
+            }
+            if !self.seat.is_current(server) {
+                return Down::Replaced;
+            }
+            let has_said_all = self.outbox.is_empty() && !self.owes();
+            if has_said_all && server.links_leave() {
+                return Down::Stopping;
+            }
+            if alarm.is_elapsed() {
+                alarm.as_mut().reset(self.next_deadline().into());
+            }
+            tokio::select! {
+                // Whatever has come is heard before anything is called dead.
+                biased;
+                read = server.scratch.read(&mut read, &mut self.inbox) => match read {
+                    Ok(0) => return Down::Closed,
+                    Ok(_) => self.heard_at = clock::instant(),
+                    Err(why) => return Down::Broken(why),
+                },
+                _ = write.writable(), if !self.outbox.is_empty() => {}
+                () = server.moved.notified(), if has_said_all => {}
+                () = yield_now(), if self.outbox.is_empty() && !has_said_all => {}
+                () = &mut alarm => if self.heard_at.elapsed() >= limits::LINK_SILENCE_MAX {
+                    return Down::Silent;
+                },
+            }
+        }
+    }
+
+    /// When to say a heartbeat, if one could be said, or to call the link dead, whichever is first.
+    fn next_deadline(&self) -> Instant {
+        let dead = self.heard_at + limits::LINK_SILENCE_MAX;
+        let can_say = self.outbox.is_empty() && self.link.told().is_some();
+        if can_say { dead.min(self.said_at + limits::HEARTBEAT_EVERY) } else { dead }
+    }
+
+    /// Hears the whole lines that have come.
+    fn hear(&mut self) -> Result<(), Down> {
+        let Some(end) = memchr::memrchr(b'\n', &self.inbox) else {
+            return if self.inbox.len() > self.server.report_bytes_max() { Err(self.breach(0)) } else { Ok(()) };
+        };
+        self.server.journal.neighbour_traffic(clock::now(), Level::In, self.name(), &self.inbox[..=end]);
+        let mut start = 0;
+        let mut learned = false;
+        while start <= end {
+            let length = memchr(b'\n', &self.inbox[start..=end]).unwrap_or(end - start);
+            let line = &self.inbox[start..start + length];
+            let effect = match self.link.hear(line, self.server.node.borrow_mut().atlas_mut()) {
+                Ok(effect) => effect,
+                Err(_) => return Err(self.breach(start)),
+            };
+            learned |= effect == Effect::Learned;
+            self.follow(effect);
+            start += length + 1;
+        }
+        self.inbox.drain(..=end);
+        if self.inbox.is_empty() {
+            self.inbox = Vec::new();
+        }
+        if learned {
+            self.server.learned();
+        }
+        Ok(())
+    }
+
+    fn follow(&mut self, effect: Effect) {
+        match effect {
+            Effect::Nothing | Effect::Learned => {}
+            Effect::Answer => {
+                self.owes_heard = true;
+                self.server.neighbours[self.neighbour].resume.set((self.their_run, self.link.heard()));
+            }
+            Effect::Acknowledged => {
+                self.server.confirmed_by(self.neighbour, self.link.acknowledged(), self.link.confirmed());
+            }
+            Effect::GoneBack => {
+                self.owes_mark = true;
+                warn!("link {}: something was lost, telling it again", self.name());
+            }
+        }
+    }
+
+    /// Puts what is owed into the outbox, if that is empty, and writes what the kernel takes.
+    fn speak(&mut self, write: &WriteHalf<'_>) -> io::Result<()> {
+        if self.outbox.is_empty() {
+            self.fill_outbox();
+        }
+        if !self.outbox.is_empty() {
+            self.outbox.write(write)?;
+            if let Some(told) = self.link.told() {
+                self.server.told(self.neighbour, self.seat.id, told, self.link.told_whole());
+            }
+        }
+        Ok(())
+    }
+
+    fn owes(&self) -> bool {
+        self.owes_heard || self.owes_mark || self.link.owes(self.server.node.borrow().atlas())
+    }
+
+    fn fill_outbox(&mut self) {
+        let mut bytes = Vec::new();
+        if std::mem::take(&mut self.owes_heard) {
+            self.link.say_heard(&mut bytes);
+        }
+        if std::mem::take(&mut self.owes_mark) {
+            self.link.say_mark(&mut bytes);
+        }
+        let node = self.server.node.borrow();
+        if self.link.owes(node.atlas()) || (bytes.is_empty() && self.said_at.elapsed() >= limits::HEARTBEAT_EVERY) {
+            self.link.tell(node.atlas(), limits::LINK_BATCH_BYTES, &mut bytes);
+        }
+        if !bytes.is_empty() {
+            self.said_at = clock::instant();
+            self.server.journal.neighbour_traffic(clock::now(), Level::Out, self.name(), &bytes);
+            self.outbox.push(bytes);
+        }
+    }
+
+    fn breach(&self, start: usize) -> Down {
+        const SHOWN: usize = 120;
+        let rest = &self.inbox[start..];
+        let line = &rest[..memchr(b'\n', rest).unwrap_or(rest.len()).min(SHOWN)];
+        Down::Breach(line.to_vec())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dialling_again_waits_longer_each_time_up_to_a_limit_and_never_in_step() {
+        assert_eq!(backoff(0, u64::MAX), limits::BACKOFF_FIRST);
+        assert_eq!(backoff(0, 0), limits::BACKOFF_FIRST / 2);
+        assert_eq!(backoff(1, u64::MAX), limits::BACKOFF_FIRST * 2);
+        for tries in [10, 16, 17, u32::MAX] {
+            assert_eq!(backoff(tries, u64::MAX), limits::BACKOFF_MAX);
+            assert_eq!(backoff(tries, 0), limits::BACKOFF_MAX / 2);
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! A log file that stays within its share of the disk and survives a full one.
+//!
+//! `Clark.log` is always the one being written, so that `tail -F` goes on; at its limit it becomes
+//! `Clark.log.1`, that one `Clark.log.2`, and the oldest goes. What cannot be written is counted, and the count is
+//! written as soon as something can be: nothing is left out silently. Lives on the appender's own thread.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use super::clock;
+use super::record;
+
+/// What a log file is opened with.
+pub struct Settings {
+    pub path: PathBuf,
+    /// A file that would grow past this is rotated first.
+    pub bytes_max: u64,
+    /// Files kept, the one being written included; at least 1.
+    pub files_max: u32,
+    /// The record that begins each file: which run of the herd this is.
+    pub heading: String,
+}
+
+pub struct LogFile {
+    settings: Settings,
+    file: File,
+    size: u64,
+    /// The last write failed half-way, so the next record needs a line of its own.
+    torn: bool,
+    /// Records lost since the last one that could be written.
+    missing: u64,
+    /// Records lost since the start.
+    lost: Arc<AtomicU64>,
+}
+
+impl LogFile {
+    /// Opens for appending, making the folder if it is not there. Returns the file and its count of records lost.
+    ///
+    /// # Errors
+    ///
+    /// Those of making the folder and opening the file.
+    pub fn open(settings: Settings) -> io::Result<(Self, Arc<AtomicU64>)> {
+        if let Some(folder) = settings.path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        let mut file = append(&settings.path)?;
+        let size = file.metadata()?.len();
+        let torn = size > 0 && !ends_with_newline(&mut file)?;
+        let lost = Arc::new(AtomicU64::new(0));
+        let mut log = Self { settings, file, size, torn, missing: 0, lost: Arc::clone(&lost) };
+        log.put_heading()?;
+        Ok((log, lost))
+    }
+
+    fn put(&mut self, block: &[u8]) -> io::Result<()> {
+        if self.size + block.len() as u64 > self.settings.bytes_max && self.size > 0 {
+            self.rotate()?;
+        }
+        if self.missing > 0 {
+            let text = format!("{} records could not be written here", self.missing);
+            self.append_whole(record::line(clock::now(), record::Level::Warn, &text).as_bytes())?;
+            self.missing = 0;
+        }
+        self.append_whole(block)
+    }
+
+    fn put_heading(&mut self) -> io::Result<()> {
+        let heading = record::heading(clock::now(), &self.settings.heading);
+        self.append_whole(heading.as_bytes())
+    }
+
+    fn append_whole(&mut self, block: &[u8]) -> io::Result<()> {
+        if std::mem::take(&mut self.torn) {
+            self.file.write_all(b"\n")?;
+            self.size += 1;
+        }
+        let result = self.file.write_all(block);
+        match result {
+            Ok(()) => self.size += block.len() as u64,
+            Err(_) => self.torn = true,
+        }
+        result
+    }
+
+    fn rotate(&mut self) -> io::Result<()> {
+        let Settings { path, files_max, .. } = &self.settings;
+        for number in (1..*files_max).rev() {
+            let older = if number == 1 { path.clone() } else { numbered(path, number - 1) };
+            match fs::rename(&older, numbered(path, number)) {
+                Err(why) if why.kind() != io::ErrorKind::NotFound => return Err(why),
+                _ => {}
+            }
+        }
+        if *files_max == 1 {
+            fs::remove_file(path)?;
+        }
+        self.file = append(path)?;
+        (self.size, self.torn) = (0, false);
+        self.put_heading()
+    }
+}
+
+impl Write for LogFile {
+    /// Takes the whole block whatever happens: the appender has nowhere to put an error.
+    fn write(&mut self, block: &[u8]) -> io::Result<usize> {
+        if self.put(block).is_err() {
+            let records = memchr::memchr_iter(b'\n', block).count() as u64;
+            self.missing += records;
+            self.lost.fetch_add(records, Relaxed);
+        }
+        Ok(block.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// `Clark.log.2` for `Clark.log` and 2.
+fn numbered(path: &Path, number: u32) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{number}"));
+    name.into()
+}
+
+fn append(path: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).read(true).create(true).open(path)
+}
+
+fn ends_with_newline(file: &mut File) -> io::Result<bool> {
+    let mut last = [0];
+    file.seek(SeekFrom::End(-1))?;
+    file.read_exact(&mut last)?;
+    Ok(last == *b"\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(folder: &Path, bytes_max: u64, files_max: u32) -> Settings {
+        Settings { path: folder.join("logs/Clark.log"), bytes_max, files_max, heading: "a heading".into() }
+    }
+
+    fn read(path: &Path) -> String {
+        fs::read_to_string(path).unwrap()
+    }
+
+    #[test]
+    fn the_disk_used_is_bounded_and_the_newest_file_keeps_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = settings(folder.path(), 200, 3);
+        let path = settings.path.clone();
+        let (mut log, lost) = LogFile::open(settings).unwrap();
+        for n in 0..100 {
+            log.write_all(format!("record {n} of a hundred\n").as_bytes()).unwrap();
+        }
+        assert!(read(&path).ends_with("record 99 of a hundred\n"));
+        assert!(read(&path).contains("a heading"));
+        assert!(numbered(&path, 2).exists() && !numbered(&path, 3).exists());
+        assert!(
+            fs::read_dir(path.parent().unwrap()).unwrap().all(|file| file.unwrap().metadata().unwrap().len() <= 200)
+        );
+        assert_eq!(lost.load(Relaxed), 0);
+    }
+
+    #[test]
+    fn one_file_begins_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = settings(folder.path(), 150, 1);
+        let path = settings.path.clone();
+        let (mut log, _) = LogFile::open(settings).unwrap();
+        for n in 0..50 {
+            log.write_all(format!("record {n}\n").as_bytes()).unwrap();
+        }
+        assert!(read(&path).ends_with("record 49\n"));
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_line_torn_by_a_crash_does_not_swallow_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = settings(folder.path(), 10_000, 2);
+        fs::create_dir_all(settings.path.parent().unwrap()).unwrap();
+        fs::write(&settings.path, "half a rec").unwrap();
+        let path = settings.path.clone();
+        LogFile::open(settings).unwrap();
+        let text = read(&path);
+        assert_eq!(text.lines().next(), Some("half a rec"));
+        assert!(text.lines().nth(1).unwrap().ends_with("a heading"));
+    }
+
+    #[test]
+    fn what_could_not_be_written_is_counted_and_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = settings(folder.path(), 10_000, 2);
+        let path = settings.path.clone();
+        let (mut log, lost) = LogFile::open(settings).unwrap();
+        // A file opened for reading alone takes nothing, as a full disk does.
+        log.file = File::open(&path).unwrap();
+        log.write_all(b"one\ntwo\n").unwrap();
+        assert_eq!(lost.load(Relaxed), 2);
+        log.file = append(&path).unwrap();
+        log.write_all(b"three\n").unwrap();
+        let text = read(&path);
+        assert!(text.contains("WARN  2 records could not be written here\nthree\n"), "{text}");
+    }
+}

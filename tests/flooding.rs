@@ -1,0 +1,90 @@
+//! A herd of real servers: every update reaches every server, and whoever was away catches up.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::support::Herd;
+
+#[test]
+fn an_update_at_any_server_is_known_at_all() {
+    let herd = Herd::five();
+    for (number, name) in herd.names().into_iter().enumerate() {
+        let answer = herd.client(&name).ask(&format!("IAMAT phone-of-{name} +34.068930-118.445127 5"));
+        herd.wait_converged(number as u64 + 1);
+        for other in herd.names() {
+            let mut client = herd.client(&other);
+            client.say(format!("WHATSAT phone-of-{name} 10 1\n"));
+            let (at, places) = client.hear_places();
+            assert_eq!(at, answer, "said at {name}, asked at {other}");
+            assert_eq!(places["status"], "OK");
+        }
+    }
+}
+
+#[test]
+fn an_update_costs_no_more_lines_than_promised() {
+    let herd = Herd::five();
+    herd.client("Clark").ask("IAMAT kiwi +1-1 5");
+    herd.wait_converged(1);
+    // What is still on its way has been heard once every neighbour has said so.
+    crate::support::wait_until("every neighbour to have heard", || {
+        herd.names().iter().all(|name| {
+            let vitals = herd.vitals(name);
+            let edition = vitals.edition.load(Relaxed);
+            vitals.neighbours.iter().all(|neighbour| neighbour.heard.load(Relaxed) == edition)
+        })
+    });
+    let reports = |log: &str| {
+        log.lines()
+            .filter(|line| line.contains(" OUT   ") && line.contains("| AT ") && !line.contains("client "))
+            .count()
+    };
+    let said: usize = herd.names().iter().map(|name| reports(&herd.log(name))).sum();
+    let (servers, links) = (5, 6);
+    assert!((servers - 1..=2 * links - (servers - 1)).contains(&said), "{said} lines");
+}
+
+#[test]
+fn a_server_that_was_down_is_told_what_it_missed() {
+    let mut herd = Herd::five();
+    herd.client("Bailey").ask("IAMAT before +1-1 5");
+    herd.wait_converged(1);
+    herd.kill("Clark");
+    herd.client("Bailey").ask("IAMAT before +2-2 6");
+    herd.client("Jaquez").ask("IAMAT while +3-3 7");
+    herd.start("Clark");
+    herd.wait_linked();
+    herd.wait_converged(2);
+    let mut client = herd.client("Clark");
+    client.say("WHATSAT before 1 0\n");
+    assert!(client.hear_places().0.ends_with(" before +2-2 6\n"));
+}
+
+#[test]
+fn what_only_a_killed_server_was_told_is_known_when_it_was_answered() {
+    for round in 0..20 {
+        let mut herd = Herd::five();
+        let answer = herd.client("Campbell").ask(&format!("IAMAT kiwi +1-1 {round}"));
+        herd.kill("Campbell");
+        herd.wait_converged(1);
+        let mut client = herd.client("Jaquez");
+        client.say("WHATSAT kiwi 1 0\n");
+        assert_eq!(client.hear_places().0, answer);
+    }
+}
+
+#[test]
+fn the_newest_wins_wherever_it_was_said_and_whenever_it_comes() {
+    let herd = Herd::five();
+    let names = herd.names();
+    for n in 0..50 {
+        // Said in no order of time, at all servers in turn.
+        let time = (n * 37) % 50;
+        herd.client(&names[n % 5]).ask(&format!("IAMAT kiwi +1-1 {time}"));
+    }
+    herd.wait_converged(1);
+    for name in names {
+        let mut client = herd.client(&name);
+        client.say("WHATSAT kiwi 1 0\n");
+        assert!(client.hear_places().0.ends_with(" kiwi +1-1 49\n"));
+    }
+}

@@ -1,0 +1,320 @@
+//! A herd of real servers in this process, clients that talk to it over real TCP, and waiting with a deadline.
+
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use herdctl::config::{self, Config};
+use herdctl::server::vitals::{Phase, Vitals};
+use herdctl::server::{self, Seat, Secret, Signal, Trouble};
+use tempfile::TempDir;
+use tokio::sync::{Notify, mpsc};
+
+/// Long enough for the slowest machine; nothing waits so long unless it is broken.
+pub const DEADLINE: Duration = Duration::from_secs(20);
+
+/// Waits until `ready` holds; says what it waited for if it never does.
+#[track_caller]
+pub fn wait_until(what: &str, mut ready: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !ready() {
+        assert!(start.elapsed() < DEADLINE, "waited {DEADLINE:?} for {what}");
+        thread::park_timeout(Duration::from_millis(1));
+    }
+}
+
+/// Servers on free ports, each on its own thread, with logs in a folder of their own.
+pub struct Herd {
+    pub config: Arc<Config>,
+    members: Vec<Option<Member>>,
+    since: jiff::Timestamp,
+    secret: Secret,
+    folder: TempDir,
+}
+
+struct Member {
+    vitals: Arc<Vitals>,
+    signals: mpsc::Sender<Signal>,
+    thread: JoinHandle<Result<(), Trouble>>,
+}
+
+impl Herd {
+    /// The five of the shipped herd.toml, all running and linked.
+    pub fn five() -> Self {
+        Self::five_with(|_| {})
+    }
+
+    /// The five, with another configuration.
+    pub fn five_with(adjust: impl FnOnce(&mut Config)) -> Self {
+        let herd = Self::start_all(config::TEMPLATE, adjust);
+        herd.wait_linked();
+        herd
+    }
+
+    /// One server with no neighbours.
+    pub fn one(adjust: impl FnOnce(&mut Config)) -> Self {
+        Self::start_all("herd = \"test\"\nservers = [ { name = \"Clark\", address = \"127.0.0.1:0\" } ]\n", adjust)
+    }
+
+    /// Two neighbours, Bona and Clark, running and linked.
+    pub fn two(adjust: impl FnOnce(&mut Config)) -> Self {
+        let text = r#"
+            herd = "test"
+            servers = [ { name = "Bona", address = "127.0.0.1:0" }, { name = "Clark", address = "127.0.0.1:0" } ]
+            links = [ ["Bona", "Clark"] ]
+        "#;
+        let herd = Self::start_all(text, adjust);
+        herd.wait_linked();
+        herd
+    }
+
+    fn start_all(text: &str, adjust: impl FnOnce(&mut Config)) -> Self {
+        let mut herd = Self::prepare(text, adjust);
+        let listeners: Vec<TcpListener> =
+            (0..herd.members.len()).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+        let mut config = Config::clone(&herd.config);
+        for (server, listener) in config.servers.iter_mut().zip(&listeners) {
+            server.address = listener.local_addr().unwrap();
+        }
+        herd.config = Arc::new(config);
+        for (index, listener) in listeners.into_iter().enumerate() {
+            herd.spawn(index, listener);
+        }
+        herd
+    }
+
+    fn prepare(text: &str, adjust: impl FnOnce(&mut Config)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut config, _) =
+            config::parse(text, &folder.path().join("herd.toml")).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        adjust(&mut config);
+        Self {
+            members: config.servers.iter().map(|_| None).collect(),
+            config: Arc::new(config),
+            since: jiff::Timestamp::now(),
+            secret: Secret(Arc::from(*b"the secret of a herd in a test")),
+            folder,
+        }
+    }
+
+    fn spawn(&mut self, index: usize, listener: TcpListener) {
+        listener.set_nonblocking(true).unwrap();
+        let (sender, signals) = mpsc::channel(8);
+        let vitals = Arc::new(Vitals::new(self.config.neighbours(index), Arc::new(Notify::new())));
+        let seat = Seat {
+            config: Arc::clone(&self.config),
+            index,
+            listener,
+            herd_up_since: self.since,
+            secret: self.secret.clone(),
+            vitals: Arc::clone(&vitals),
+            signals,
+        };
+        let thread = thread::Builder::new().name(self.name(index).into()).spawn(|| server::main(seat)).unwrap();
+        self.members[index] = Some(Member { vitals, signals: sender, thread });
+    }
+
+    /// Starts a server that is down, on the address it had.
+    pub fn start(&mut self, name: &str) {
+        let index = self.index(name);
+        assert!(self.members[index].is_none(), "{name} is running");
+        // The kernel may still be taking the old socket down.
+        let mut listener = None;
+        wait_until("the address to be free", || {
+            listener = TcpListener::bind(self.config.servers[index].address).ok();
+            listener.is_some()
+        });
+        self.spawn(index, listener.unwrap());
+    }
+
+    /// Ends a server; returns how its thread ended.
+    pub fn end(&mut self, name: &str, signal: Signal) -> thread::Result<Result<(), Trouble>> {
+        self.signal(name, signal);
+        let index = self.index(name);
+        self.members[index].take().unwrap().thread.join()
+    }
+
+    pub fn kill(&mut self, name: &str) {
+        self.end(name, Signal::Kill).unwrap().unwrap();
+    }
+
+    pub fn signal(&self, name: &str, signal: Signal) {
+        let member = self.member(name);
+        member.signals.try_send(signal).unwrap();
+        member.thread.thread().unpark();
+    }
+
+    pub fn vitals(&self, name: &str) -> &Vitals {
+        &self.member(name).vitals
+    }
+
+    pub fn address(&self, name: &str) -> SocketAddr {
+        self.config.servers[self.index(name)].address
+    }
+
+    pub fn secret(&self) -> &[u8] {
+        &self.secret.0
+    }
+
+    /// What a server has logged so far.
+    pub fn log(&self, name: &str) -> String {
+        std::fs::read_to_string(self.folder().join(format!("logs/{name}.log"))).unwrap_or_default()
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A client of that server.
+    pub fn client(&self, name: &str) -> Client {
+        Client::connect(self.address(name))
+    }
+
+    pub fn names(&self) -> Vec<String> {
+        self.config.servers.iter().map(|server| server.name.clone()).collect()
+    }
+
+    /// Waits until every link between running servers is live at both ends.
+    #[track_caller]
+    pub fn wait_linked(&self) {
+        wait_until("all links", || {
+            self.config
+                .links
+                .iter()
+                .all(|link| self.is_live(link.dialer, link.listener) && self.is_live(link.listener, link.dialer))
+        });
+    }
+
+    /// Whether `from` calls its link to `to` live; a link to or from a server that is down counts as it should be.
+    fn is_live(&self, from: usize, to: usize) -> bool {
+        let (Some(from), Some(_)) = (&self.members[from], &self.members[to]) else { return true };
+        from.vitals.neighbours.iter().any(|neighbour| neighbour.server == to && neighbour.live.load(Relaxed))
+    }
+
+    /// Waits until all running servers know `clients` clients and agree on them.
+    #[track_caller]
+    pub fn wait_converged(&self, clients: u64) {
+        wait_until(&format!("all to know the same {clients} clients"), || {
+            let mut digests = self
+                .members
+                .iter()
+                .flatten()
+                .map(|member| (member.vitals.knows.load(Relaxed), member.vitals.digest.load(Relaxed)));
+            let first = digests.next().unwrap();
+            first.0 == clients && digests.all(|digest| digest == first)
+        });
+    }
+
+    fn member(&self, name: &str) -> &Member {
+        self.members[self.index(name)].as_ref().unwrap_or_else(|| panic!("{name} is down"))
+    }
+
+    fn index(&self, name: &str) -> usize {
+        self.config.server_named(name).unwrap()
+    }
+
+    fn name(&self, index: usize) -> &str {
+        &self.config.servers[index].name
+    }
+}
+
+impl Drop for Herd {
+    fn drop(&mut self) {
+        for member in self.members.iter_mut().filter_map(Option::take) {
+            let _ = member.signals.try_send(Signal::Kill);
+            member.thread.thread().unpark();
+            let _ = member.thread.join();
+        }
+    }
+}
+
+impl Herd {
+    /// Waits until a server serves again after [`Signal::Continue`], or stands still after [`Signal::Stop`].
+    #[track_caller]
+    pub fn wait_phase(&self, name: &str, phase: Phase) {
+        wait_until(&format!("{name} to be {phase:?}"), || self.vitals(name).phase() == phase);
+    }
+}
+
+/// A client that says bytes and hears lines.
+pub struct Client {
+    pub stream: TcpStream,
+    reader: BufReader<TcpStream>,
+}
+
+impl Client {
+    #[track_caller]
+    pub fn connect(address: SocketAddr) -> Self {
+        Self::of(TcpStream::connect(address).unwrap())
+    }
+
+    /// A client that has been accepted, or connected elsewhere.
+    #[track_caller]
+    pub fn of(stream: TcpStream) -> Self {
+        stream.set_nodelay(true).unwrap();
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        stream.set_write_timeout(Some(DEADLINE)).unwrap();
+        let reader = BufReader::new(stream.try_clone().unwrap());
+        Self { stream, reader }
+    }
+
+    #[track_caller]
+    pub fn say(&mut self, bytes: impl AsRef<[u8]>) {
+        self.stream.write_all(bytes.as_ref()).unwrap();
+    }
+
+    /// The next line, with its LF; empty at the end of the stream.
+    #[track_caller]
+    pub fn hear(&mut self) -> String {
+        let mut line = Vec::new();
+        self.reader.read_until(b'\n', &mut line).unwrap();
+        String::from_utf8_lossy(&line).into_owned()
+    }
+
+    #[track_caller]
+    pub fn ask(&mut self, line: &str) -> String {
+        self.say(format!("{line}\n"));
+        self.hear()
+    }
+
+    /// A whole WHATSAT answer: the AT line, and the JSON up to the empty line.
+    #[track_caller]
+    pub fn hear_places(&mut self) -> (String, serde_json::Value) {
+        let at = self.hear();
+        let mut json = String::new();
+        loop {
+            let line = self.hear();
+            assert!(!line.is_empty(), "the stream ended inside an answer: {at}{json}");
+            if line == "\n" {
+                return (at, serde_json::from_str(&json).unwrap());
+            }
+            json.push_str(&line);
+        }
+    }
+
+    /// Says that nothing more will be said.
+    pub fn half_close(&self) {
+        self.stream.shutdown(Shutdown::Write).unwrap();
+    }
+
+    /// Everything up to the end of the stream, which must come as an end and not as a reset.
+    #[track_caller]
+    pub fn hear_out(&mut self) -> Vec<u8> {
+        let mut rest = Vec::new();
+        self.reader.read_to_end(&mut rest).unwrap();
+        rest
+    }
+
+    /// Whether the other end has gone, by end or by reset.
+    pub fn is_gone(&mut self) -> bool {
+        let mut byte = [0];
+        match self.reader.read(&mut byte) {
+            Ok(read) => read == 0,
+            Err(why) => !matches!(why.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
+        }
+    }
+}
