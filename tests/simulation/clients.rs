@@ -15,7 +15,7 @@ use super::world::{Confirmed, Happening, World};
 const CONFIRM_MAX: Millis = 250;
 
 impl World {
-    pub(super) fn from_client(&mut self, server: usize, act: Act) -> Checked {
+    pub(super) fn hear_client(&mut self, server: usize, act: Act) -> Checked {
         if self.servers[server].life.is_none() {
             return Ok(());
         }

@@ -191,9 +191,9 @@ impl World {
     }
 
     pub(super) fn note(&mut self, what: impl FnOnce(&Self) -> String) {
-        if self.trace.is_some() {
-            let line = format!("{:>6} ms  {}", self.now, what(self));
-            self.trace.as_mut().expect("looked").push(line);
+        let line = self.trace.is_some().then(|| format!("{:>6} ms  {}", self.now, what(self)));
+        if let Some(trace) = &mut self.trace {
+            trace.extend(line);
         }
     }
 
@@ -202,7 +202,7 @@ impl World {
     fn act(&mut self, act: Act) -> Checked {
         self.note(|_| format!("{act:?}"));
         match act {
-            Act::Say { server, .. } | Act::Ask { server, .. } => self.from_client(server, act),
+            Act::Say { server, .. } | Act::Ask { server, .. } => self.hear_client(server, act),
             Act::Kill { server } => self.kill(server),
             Act::Start { server } => {
                 self.start(server);
@@ -280,7 +280,7 @@ impl World {
             }
         }
         for act in std::mem::take(&mut self.servers[server].inbox) {
-            self.from_client(server, act)?;
+            self.hear_client(server, act)?;
         }
         Ok(())
     }
