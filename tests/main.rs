@@ -8,8 +8,9 @@
 //! | [`failures`] | kill, start, pause, panic, silence, crowds, slow readers |
 //! | [`flooding`] | a herd of real servers: every update reaches every server, and catches up |
 //! | [`places`] | the embedded places against samples, counts and brute force |
-//! | [`supervisor`] | the herd with stand-ins for its servers: states, orders, readiness, the den, signals, detaching |
+//! | [`simulation`] | whole herds without sockets, thousands of them, each from a seed: the promises after any failure |
 //! | [`support`] | a herd of real servers in this process, clients, and waiting with a deadline |
+//! | [`tidy`] | the laws of the house that a test can keep |
 
 mod commands;
 mod config;
@@ -17,5 +18,6 @@ mod dialogue;
 mod failures;
 mod flooding;
 mod places;
-mod supervisor;
+mod simulation;
 mod support;
+mod tidy;
