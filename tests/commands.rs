@@ -103,7 +103,7 @@ fn wait(child: &mut Child) -> i32 {
             let _ = child.kill();
             panic!("it did not end");
         }
-        thread::sleep(Duration::from_millis(5));
+        thread::park_timeout(Duration::from_millis(5));
     }
 }
 

@@ -8,7 +8,10 @@
 //! | [`failures`] | kill, start, pause, panic, silence, crowds, slow readers |
 //! | [`flooding`] | a herd of real servers: every update reaches every server, and catches up |
 //! | [`places`] | the embedded places against samples, counts and brute force |
+//! | [`readme`] | every session of the README, run as written |
+//! | [`simulation`] | whole herds from a seed, without sockets: kills, cuts, losses, colliding times |
 //! | [`supervisor`] | the herd with stand-ins for its servers: states, orders, readiness, the den, signals, detaching |
+//! | [`tidy`] | the laws of the house that a test can keep |
 //! | [`support`] | a herd of real servers in this process, clients, and waiting with a deadline |
 
 mod commands;
@@ -17,5 +20,8 @@ mod dialogue;
 mod failures;
 mod flooding;
 mod places;
+mod readme;
+mod simulation;
 mod supervisor;
 mod support;
+mod tidy;
