@@ -114,7 +114,7 @@ const LAWS: &[Law] = &[
         never: &["thread::spawn("],
         except: &[
             ("src/herd/detach.rs", "reads the child's words while the parent waits with a deadline"),
-            ("src/cli/talk.rs", "reads the server's answers while a person types"),
+            ("src/cli/talk/wire.rs", "sends lines while the answers to others are read"),
         ],
     },
     Law {
