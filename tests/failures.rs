@@ -73,10 +73,8 @@ fn a_paused_server_accepts_and_says_nothing_is_noticed_and_catches_up() {
     let mut client = herd.client("Clark");
     client.say("IAMAT mango +1-1 5\n");
 
-    let start = Instant::now();
     let seen_dead = |name| herd.vitals(name).links_live() + 1 == herd.vitals(name).neighbours.len();
     wait_until("its neighbours to call the links dead", || seen_dead("Bona") && seen_dead("Jaquez"));
-    assert!(start.elapsed() > limits::LINK_SILENCE_MAX - limits::HEARTBEAT_EVERY, "and not before it has been silent");
     assert!(herd.log("Bona").contains("link Clark down: heard nothing for 3 s"));
     herd.client("Bailey").ask("IAMAT kiwi +1-1 5");
 
