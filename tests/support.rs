@@ -9,6 +9,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use herdctl::config::{self, Config};
+use herdctl::server::events;
 use herdctl::server::vitals::{Phase, Vitals};
 use herdctl::server::{self, Seat, Secret, Signal, Trouble};
 use tempfile::TempDir;
@@ -112,6 +113,7 @@ impl Herd {
             herd_up_since: self.since,
             secret: self.secret.clone(),
             vitals: Arc::clone(&vitals),
+            herald: events::queue(Arc::default()).0,
             signals,
         };
         let thread = thread::Builder::new().name(self.name(index).into()).spawn(|| server::main(seat)).unwrap();

@@ -137,6 +137,13 @@ pub enum Command {
         help_template = TEMPLATE
     )]
     Logs(Logs),
+    /// Show what happens in the herd, as it happens
+    #[command(
+        before_help = "Example: herdctl events --kind server,link --since 5m",
+        after_help = "All events of all servers are in their one true order: a number rises from line to line. --since shows what has been and goes on; what is not kept any more, or came faster than it could be read, is a stated gap. --flood adds a line for every hop of every report, which costs the servers something as long as somebody reads it.\n\nKinds: herd, server, link, fault, client, flood, or one of a family: link.down.",
+        help_template = TEMPLATE
+    )]
+    Events(Events),
     /// Tell a server where a client is
     #[command(
         before_help = "Example: herdctl iamat kiwi.cs.ucla.edu +34.068930-118.445127 --to Clark",
@@ -260,6 +267,22 @@ pub struct Logs {
     /// Show links' heartbeats too
     #[arg(long)]
     pub heartbeats: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Events {
+    /// Only these kinds or families of kinds
+    #[arg(long, value_name = "K,…", value_delimiter = ',')]
+    pub kind: Vec<String>,
+    /// Begin after this number, or at this time: 5m, 15:04, RFC 3339
+    #[arg(long, value_name = "SEQ|TIME")]
+    pub since: Option<String>,
+    /// Leave after N events
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub count: Option<u64>,
+    /// Every hop of every report too
+    #[arg(long)]
+    pub flood: bool,
 }
 
 /// `-n`

@@ -6,6 +6,7 @@ mod args;
 pub mod check;
 mod client;
 mod escape;
+mod events;
 mod file;
 mod human;
 pub mod init;
@@ -18,6 +19,7 @@ mod session;
 mod talk;
 mod term;
 mod up;
+mod when;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -91,6 +93,7 @@ fn obey(command: Command, session: &mut Session) -> Done {
         Command::Pause(args) => members::pause(&args, session),
         Command::Resume(args) => members::resume(&args, session),
         Command::Logs(args) => logs::run(&args, session),
+        Command::Events(args) => events::run(&args, session),
         Command::Iamat(args) => talk::iamat(&args, session),
         Command::Whatsat(args) => talk::whatsat(&args, session),
         Command::Send(args) => talk::send(&args, session),

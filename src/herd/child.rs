@@ -6,6 +6,7 @@
 use std::error::Error as _;
 use std::fmt;
 use std::net::TcpListener;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
@@ -14,7 +15,8 @@ use jiff::Timestamp;
 use tokio::sync::{Notify, mpsc};
 use tracing::{error, info, warn};
 
-use super::api::State;
+use super::api::{self, State};
+use super::chronicle::Chronicle;
 use super::panics::{self, printable};
 use super::{Body, Event};
 use crate::config::Config;
@@ -35,6 +37,7 @@ pub struct Child {
     /// How many lives it has had.
     lives: u32,
     life: Option<Life>,
+    chronicle: Rc<Chronicle>,
 }
 
 /// One incarnation, from spawn to join.
@@ -84,7 +87,7 @@ pub struct Gifts {
 
 impl Child {
     /// A server that has not run yet.
-    pub fn new(index: usize, name: &str) -> Self {
+    pub fn new(index: usize, name: &str, chronicle: Rc<Chronicle>) -> Self {
         Self {
             name: name.into(),
             index,
@@ -94,6 +97,7 @@ impl Child {
             note: None,
             lives: 0,
             life: None,
+            chronicle,
         }
     }
 
@@ -113,7 +117,8 @@ impl Child {
         let (sender, signals) = mpsc::channel(limits::SIGNALS_MAX);
         let index = self.index;
         let life = self.lives + 1;
-        let seat = Seat { config, index, listener, herd_up_since, secret, vitals: vitals.clone(), signals };
+        let herald = self.chronicle.herald(index);
+        let seat = Seat { config, index, listener, herd_up_since, secret, vitals: vitals.clone(), herald, signals };
         let thread = thread::Builder::new().name(self.name.clone()).spawn(move || {
             let ending = Ending::of(panics::contain(|| body(seat)));
             // Nobody listens any more once the herd is gone; then nothing is to be told.
@@ -235,6 +240,13 @@ impl Child {
             (_, Some(note)) => warn!("{} {state}: {note}", self.name),
             (_, None) => info!("{} {state}", self.name),
         }
+        self.chronicle.note(api::Event {
+            kind: format!("server.{state}"),
+            server: Some(self.name.clone()),
+            by: self.by.map(Into::into),
+            note: self.note.clone(),
+            ..api::Event::default()
+        });
     }
 
     pub fn name(&self) -> &str {

@@ -11,8 +11,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::rejection::{BytesRejection, QueryRejection};
+use axum::extract::{DefaultBodyLimit, Query, State};
+use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
@@ -27,9 +28,10 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, Sleep, sleep, timeout};
 use tracing::warn;
 
-use super::api::{self, Change, Down, DownOrder, Failure, Kind, Order, Ps, Version};
+use super::api::{self, Change, Down, DownOrder, EventsQuery, Failure, Kind, Order, Ps, Version};
 use super::orders::Verb;
 use super::panics::printable;
+use super::ticker::Ticker;
 use super::{Asked, Event};
 use crate::limits;
 
@@ -74,8 +76,11 @@ type Loop = State<mpsc::Sender<Event>>;
 type Body = Result<Bytes, BytesRejection>;
 
 fn routes(events: mpsc::Sender<Event>) -> Router {
-    let mut router =
-        Router::new().route("/v1/ps", get(ps)).route("/v1/version", get(version)).route("/v1/down", post(down));
+    let mut router = Router::new()
+        .route("/v1/ps", get(ps))
+        .route("/v1/version", get(version))
+        .route("/v1/events", get(happened))
+        .route("/v1/down", post(down));
     for verb in Verb::ALL {
         router = router.route(&format!("/v1/{verb}"), post(move |events: Loop, body: Body| order(verb, events, body)));
     }
@@ -89,6 +94,13 @@ fn routes(events: mpsc::Sender<Event>) -> Router {
 
 async fn ps(State(events): Loop) -> Result<Json<Ps>, Failure> {
     ask(&events, Asked::Ps).await.map(Json)
+}
+
+async fn happened(State(events): Loop, query: Result<Query<EventsQuery>, QueryRejection>) -> Result<Response, Failure> {
+    let Query(query) = query.map_err(|why| Failure::new(Kind::Usage, printable(&why.body_text())))?;
+    let subscription = ask(&events, |to| Asked::Events(query, to)).await??;
+    let body = axum::body::Body::new(Ticker::new(subscription));
+    Ok(([(CONTENT_TYPE, "application/x-ndjson")], body).into_response())
 }
 
 async fn version() -> Json<Version> {
@@ -238,7 +250,12 @@ impl AsyncRead for Guest {
 
 impl AsyncWrite for Guest {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        // Who takes what it is told need not say anything.
+        if let Poll::Ready(Ok(_)) = written {
+            self.silence.as_mut().reset(Instant::now() + limits::CONTROL_SILENCE_MAX);
+        }
+        written
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

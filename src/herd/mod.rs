@@ -6,11 +6,12 @@
 //! the herd's business: it sees atomics and sends signals.
 //!
 //! Reading order: here (prepare, serve, the loop), `child` one server, `orders` what is done to servers,
-//! `status` what they look like, `control` the HTTP API, [`den`] and [`lock`] the folder and who holds it,
+//! `status` what they look like, `chronicle` what has happened, `control` the HTTP API, [`den`] and [`lock`] the folder and who holds it,
 //! `ports`, `secret`, `names`, `signals`, `panics`, [`detach`] the life without a terminal, [`api`] the documents.
 
 pub mod api;
 mod child;
+mod chronicle;
 mod control;
 pub mod den;
 pub mod detach;
@@ -22,6 +23,7 @@ mod ports;
 mod secret;
 mod signals;
 mod status;
+mod ticker;
 
 use std::cell::RefCell;
 use std::io::{self, Write};
@@ -40,12 +42,13 @@ use tokio::task::spawn_local;
 use tokio::time::timeout_at;
 use tracing::{info, warn};
 
-use crate::config::{Config, Log, WhenBehind};
+use crate::config::{self, Config, Log, WhenBehind};
 use crate::limits;
 use crate::server::journal::Journal;
 use crate::server::{self, Seat, Secret, Trouble};
-use api::{Change, Down, DownOrder, Failure, Kind, Order, Ps};
+use api::{Change, Down, DownOrder, EventsQuery, Failure, Kind, Order, Ps};
 use child::{Child, Ending, Gifts};
+use chronicle::{Chronicle, Subscription};
 use control::Control;
 use den::Den;
 use orders::Verb;
@@ -159,8 +162,9 @@ impl Supervisor {
         let (den, control) = Den::take(&config.path, &fingerprint(&config, &up.only), &status::rfc3339(since))?;
         let secret = secret::of(&config)?;
         let listeners = ports::bind_all(&mut config)?;
-        let children =
-            config.servers.iter().enumerate().map(|(index, server)| Child::new(index, &server.name)).collect();
+        let chronicle = Rc::new(Chronicle::new(&config, since));
+        let child = |(index, server): (usize, &config::Server)| Child::new(index, &server.name, chronicle.clone());
+        let children = config.servers.iter().enumerate().map(child).collect();
         let herd = Herd {
             config: Arc::new(config),
             body,
@@ -168,6 +172,7 @@ impl Supervisor {
             since,
             up_at: Instant::now(),
             children,
+            chronicle,
             changed: Arc::new(Notify::new()),
             events,
             leaving: None,
@@ -184,6 +189,8 @@ struct Herd {
     since: Timestamp,
     up_at: Instant,
     children: Vec<Child>,
+    /// Where whatever is done is noted, right after it was logged.
+    chronicle: Rc<Chronicle>,
     /// Rung when a server's phase, a link's liveness, or anything here has changed.
     changed: Arc<Notify>,
     events: mpsc::Sender<Event>,
@@ -222,6 +229,7 @@ enum Asked {
     Ps(oneshot::Sender<Ps>),
     Order(Verb, Order, oneshot::Sender<Result<Change, Failure>>),
     Down(DownOrder, oneshot::Sender<Down>),
+    Events(EventsQuery, oneshot::Sender<Result<Subscription, Failure>>),
 }
 
 /// A herd whose ports are bound and whose servers do not run yet.
@@ -248,6 +256,7 @@ impl Prepared {
         let control = Control::serve(control, herd.events.clone())
             .map_err(|why| Failure::new(Kind::Failed, format!("cannot serve the control socket: {why}")))?;
         info!("up: {} with {} servers, pid {}", herd.config.path.display(), herd.children.len(), std::process::id());
+        herd.note("herd.up", None);
         let chosen = if up.only.is_empty() { (0..listeners.len()).collect() } else { up.only.clone() };
         for (index, listener) in listeners.into_iter().enumerate() {
             if chosen.contains(&index) {
@@ -255,7 +264,12 @@ impl Prepared {
                 let _ = herd.start(index, listener, None);
             }
         }
+        let chronicle = herd.chronicle.clone();
         let herd = Rc::new(RefCell::new(herd));
+        spawn_local({
+            let chronicle = chronicle.clone();
+            async move { chronicle.keep().await }
+        });
         spawn_local(observe(herd.clone()));
         spawn_local(become_ready(herd.clone(), chosen, up.clone()));
         let outcome = live(&herd, inbox, up.foreground, |ps| {
@@ -264,6 +278,7 @@ impl Prepared {
             ready(&ps);
         })
         .await;
+        chronicle.close();
         // Before anyone is told: who hears "down" may say "up" at once.
         drop(den);
         let down = outcome.down.clone();
@@ -304,6 +319,7 @@ async fn live(herd: &Shared, mut inbox: mpsc::Receiver<Event>, foreground: bool,
             Event::Ready(Ok(())) => {
                 if let Some(ready) = ready.take() {
                     info!("ready after {} ms", status::ms_since(herd.borrow().up_at));
+                    herd.borrow().note("herd.ready", None);
                     ready(herd.borrow_mut().ps());
                 }
             }
@@ -314,6 +330,7 @@ async fn live(herd: &Shared, mut inbox: mpsc::Receiver<Event>, foreground: bool,
             }
             Event::Left(down) => {
                 info!("down after {} ms", down.took_ms);
+                herd.borrow().note("herd.down", None);
                 return Outcome { down, trouble };
             }
         }
@@ -332,6 +349,9 @@ fn answer(herd: &Shared, asked: Asked) {
                 let _ = to.send(orders::carry_out(&herd, verb, &order).await);
             });
         }
+        Asked::Events(query, to) => {
+            let _ = to.send(herd.borrow().chronicle.subscribe(&query));
+        }
         Asked::Down(order, to) => leave(herd, order, Some(to), "by the command line"),
     }
 }
@@ -346,6 +366,7 @@ fn leave(herd: &Shared, order: DownOrder, farewell: Option<oneshot::Sender<Down>
     borrowed.changed.notify_waiters();
     if !begun {
         info!("going down {why}");
+        borrowed.note("herd.leaving", Some(why));
         let patience = order.timeout_ms.map_or(limits::LEAVE_MAX, Duration::from_millis).min(limits::DOWN_MAX);
         let (herd, events) = (herd.clone(), borrowed.events.clone());
         spawn_local(async move {
@@ -411,6 +432,11 @@ impl Herd {
             child.could_not_start(&why);
             Failure::new(Kind::Failed, format!("{} failed: {why}", child.name()))
         })
+    }
+
+    /// Notes what has just been logged of the herd itself.
+    fn note(&self, kind: &str, why: Option<&str>) {
+        self.chronicle.note(api::Event { kind: kind.into(), note: why.map(Into::into), ..api::Event::default() });
     }
 
     fn observe(&mut self) {

@@ -12,6 +12,7 @@
 //!         and the order is compacted when more than half of it is stale
 //! ```
 
+use std::cmp::Ordering;
 use std::hash::{BuildHasher, RandomState};
 
 use hashbrown::HashTable;
@@ -40,6 +41,17 @@ impl Source {
         assert_ne!(n, 0, "connections to neighbours are counted from 1");
         Self(n)
     }
+}
+
+/// What a report was to an atlas.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum News {
+    /// Newer than what was known of its client.
+    New,
+    /// Known already.
+    Known,
+    /// Older than what is known of its client.
+    Stale,
 }
 
 /// The newest report of each client.
@@ -83,19 +95,22 @@ impl Atlas {
     ///
     /// At 2³² clients.
     pub fn learn(&mut self, report: Report<'_>, source: Source) -> bool {
-        self.take_in(report, source).1
+        self.take_in(report, source).1 == News::New
     }
 
     /// [`Atlas::learn`], for who must also know which client that was: its slot, the same as long as the atlas
     /// lives, and all slots together are 0 to [`Atlas::len`].
-    pub(super) fn take_in(&mut self, report: Report<'_>, source: Source) -> (u32, bool) {
+    pub(super) fn take_in(&mut self, report: Report<'_>, source: Source) -> (u32, News) {
         let slot = match self.find(report.client()) {
-            Some(slot) if report <= self.slots[slot as usize].report() => return (slot, false),
-            Some(slot) => self.replace(slot, report, source),
+            Some(slot) => match report.cmp(&self.slots[slot as usize].report()) {
+                Ordering::Less => return (slot, News::Stale),
+                Ordering::Equal => return (slot, News::Known),
+                Ordering::Greater => self.replace(slot, report, source),
+            },
             None => self.insert(report, source),
         };
         self.compact_when_stale();
-        (slot, true)
+        (slot, News::New)
     }
 
     /// The newest report of a client, and the edition that it made.

@@ -33,6 +33,8 @@ pub struct Journal {
     /// Records left out because the queue had no room, not yet said in the log.
     unsaid: Cell<u64>,
     left_out: Cell<u64>,
+    /// Records of traffic handed to the appender, since the start.
+    records: Cell<u64>,
     /// Records that the disk did not take.
     lost: Arc<AtomicU64>,
     /// Flushes what is queued when the journal goes.
@@ -65,6 +67,7 @@ impl Journal {
             block: RefCell::default(),
             unsaid: Cell::new(0),
             left_out: Cell::new(0),
+            records: Cell::new(0),
             lost,
             _worker: worker,
         })
@@ -77,18 +80,15 @@ impl Journal {
         tracing::subscriber::set_default(tracing_subscriber::registry().with(events))
     }
 
-    /// Logs lines of a client, which end with LF each. `who` is printable.
-    pub fn client_traffic(&self, at: Time, direction: Level, who: &str, lines: &[u8]) {
-        if self.traffic != Traffic::Off {
-            self.log_traffic(at, direction, who, lines);
-        }
+    /// Logs lines of a client, which end with LF each. `who` is printable. Returns the number of the first, if
+    /// clients' lines are logged; the others' follow.
+    pub fn client_traffic(&self, at: Time, direction: Level, who: &str, lines: &[u8]) -> Option<u64> {
+        (self.traffic != Traffic::Off).then(|| self.log_traffic(at, direction, who, lines))
     }
 
-    /// Logs lines of a neighbour, which end with LF each.
-    pub fn neighbour_traffic(&self, at: Time, direction: Level, name: &str, lines: &[u8]) {
-        if self.traffic == Traffic::All {
-            self.log_traffic(at, direction, name, lines);
-        }
+    /// Logs lines of a neighbour, which end with LF each; returns the number of the first, if they are logged.
+    pub fn neighbour_traffic(&self, at: Time, direction: Level, name: &str, lines: &[u8]) -> Option<u64> {
+        (self.traffic == Traffic::All).then(|| self.log_traffic(at, direction, name, lines))
     }
 
     /// Records that are in no file, since the start.
@@ -96,17 +96,27 @@ impl Journal {
         self.left_out.get() + self.lost.load(Relaxed)
     }
 
+    /// Records of traffic handed to the appender, since the start.
+    pub fn records(&self) -> u64 {
+        self.records.get()
+    }
+
     /// Lines far shorter than their records could make a block of a burst a hundred times as large as the burst, so
     /// a large burst is more than one block.
-    fn log_traffic(&self, at: Time, direction: Level, who: &str, mut lines: &[u8]) {
+    fn log_traffic(&self, at: Time, direction: Level, who: &str, mut lines: &[u8]) -> u64 {
         let mut block = self.block.borrow_mut();
+        let first = record::next_numbers(memchr::memchr_iter(b'\n', lines).count() as u64);
+        let mut number = first;
         while !lines.is_empty() {
             let (piece, rest) = lines.split_at(block_of(lines));
             lines = rest;
             block.clear();
-            let records = record::append_traffic(at, direction, who, piece, &mut block);
-            self.put(&block, records);
+            let next = record::append_traffic(at, direction, who, piece, number, &mut block);
+            self.put(&block, next - number);
+            number = next;
         }
+        self.records.set(self.records.get() + number - first);
+        first
     }
 
     fn put(&self, block: &[u8], records: u64) {
@@ -240,7 +250,7 @@ mod tests {
         let mut burst = b"\n".repeat(3 * limits::LOG_BLOCK_TRAFFIC_BYTES);
         burst.extend(b"x".repeat(3 * limits::LOG_BLOCK_TRAFFIC_BYTES));
         burst.extend(b"\nend\n");
-        let text = logged(Traffic::All, |journal| journal.client_traffic(clock::now(), Level::In, "c", &burst));
+        let text = logged(Traffic::All, |journal| _ = journal.client_traffic(clock::now(), Level::In, "c", &burst));
         assert_eq!(text.lines().count(), 1 + 3 * limits::LOG_BLOCK_TRAFFIC_BYTES + 2);
         assert!(text.ends_with(" | end\n"));
     }

@@ -1,17 +1,20 @@
 //! One server: one thread, its own runtime, listener, state and log; the only place with herd sockets.
 //!
 //! A server is a process that happens to be a thread. What it knows is held in `Rc` and `RefCell`, so it cannot be
-//! shared with another server: it would not compile. Four things cross threads and nothing else does: the proven
-//! configuration (read only), [`Signal`]s in, [`Vitals`] out, and log records to the appender.
+//! shared with another server: it would not compile. Five things cross threads and nothing else does: the proven
+//! configuration (read only), [`Signal`]s in, [`Vitals`] and [`events`] out, and log records to the appender.
 //!
 //! Reading order: here (serve, obey, leave), `state` what its tasks share, `door` who is let in, `connection` a client,
 //! `link` a neighbour, `confirm` when an answer may be written, `lookup` places, `socket` what all connections do,
-//! [`journal`], `logfile` and [`record`] the log, [`vitals`] what it shows, [`clock`].
+//! [`journal`], `logfile` and [`record`] the log, [`vitals`] and [`counts`] what it shows, [`events`] what it
+//! tells, [`clock`].
 
 pub mod clock;
 mod confirm;
 mod connection;
+pub mod counts;
 mod door;
+pub mod events;
 pub mod journal;
 mod link;
 mod logfile;
@@ -39,6 +42,7 @@ use crate::config::Config;
 use crate::limits;
 use confirm::Patience;
 use door::Door;
+use events::Herald;
 use journal::Journal;
 use state::{Leaving, Server};
 use vitals::{Phase, Vitals};
@@ -57,6 +61,8 @@ pub struct Seat {
     pub secret: Secret,
     /// Where it shows itself.
     pub vitals: Arc<Vitals>,
+    /// Where it tells what happens.
+    pub herald: Herald,
     /// What the herd wants of it. Closed without a word means [`Signal::Kill`].
     pub signals: mpsc::Receiver<Signal>,
 }
@@ -132,9 +138,9 @@ pub fn main(seat: Seat) -> Result<(), Trouble> {
 }
 
 async fn live(seat: Seat, journal: Journal) -> Result<(), Trouble> {
-    let Seat { config, index, listener, secret, vitals, mut signals, .. } = seat;
+    let Seat { config, index, listener, secret, vitals, herald, mut signals, .. } = seat;
     let listener = tokio::net::TcpListener::from_std(listener).map_err(Trouble::Runtime)?;
-    let server = Rc::new(Server::new(config, index, secret, vitals, journal).map_err(Trouble::Runtime)?);
+    let server = Rc::new(Server::new(config, index, secret, vitals, herald, journal).map_err(Trouble::Runtime)?);
     let mut tasks = JoinSet::new();
     for (number, neighbour) in server.neighbours.iter().enumerate() {
         if !neighbour.dials {

@@ -10,9 +10,9 @@
 //! servers can be merged exactly), a level or direction, the text. A client's bytes are escaped: whatever it
 //! says, a record is one line of printable ASCII.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt::Write as _;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use memchr::memchr_iter;
 
@@ -62,10 +62,16 @@ pub fn heading(at: Time, text: &str) -> String {
     line
 }
 
-/// Appends a record for each of `lines`, which end with LF each; `who` is an escaped text. Returns how many.
-pub fn append_traffic(at: Time, direction: Level, who: &str, lines: &[u8], block: &mut Vec<u8>) -> u64 {
-    let count = memchr_iter(b'\n', lines).count() as u64;
-    let mut number = next_numbers(count);
+/// Appends a record for each of `lines`, which end with LF each; `who` is an escaped text. The first gets `number`,
+/// and so on; returns the number after the last.
+pub fn append_traffic(
+    at: Time,
+    direction: Level,
+    who: &str,
+    lines: &[u8],
+    mut number: u64,
+    block: &mut Vec<u8>,
+) -> u64 {
     let tail = format!(" {} {who} | ", direction.name());
     // Looked at once a burst, not once a line: nearly every burst is plain.
     let plain = all_bytes(lines, |byte| is_plain(byte) | (byte == b'\n'));
@@ -86,14 +92,39 @@ pub fn append_traffic(at: Time, direction: Level, who: &str, lines: &[u8], block
             (start, number) = (end + 1, number + 1);
         }
     });
-    count
+    number
+}
+
+/// A time as it stands in a record: RFC 3339, UTC, microseconds.
+#[must_use]
+pub fn time(at: Time) -> String {
+    STAMP.with_borrow_mut(|stamp| String::from_utf8_lossy(stamp.text(at)).into_owned())
+}
+
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
+thread_local! {
+    static LATEST: Cell<u64> = const { Cell::new(0) };
 }
 
 /// Takes `count` numbers and returns the first. One order for the whole process: a line is numbered before it is
 /// sent, and numbered at the other end after it was read.
-fn next_numbers(count: u64) -> u64 {
-    static NEXT: AtomicU64 = AtomicU64::new(1);
-    NEXT.fetch_add(count, Relaxed)
+pub fn next_numbers(count: u64) -> u64 {
+    let first = NEXT.fetch_add(count, Ordering::AcqRel);
+    LATEST.set(first + count.saturating_sub(1));
+    first
+}
+
+/// The number that will be taken next: whatever this thread sees numbered afterwards is numbered at least so.
+#[must_use]
+pub fn next_number() -> u64 {
+    NEXT.load(Ordering::Acquire)
+}
+
+/// The last number that this thread took: after something was logged, that of its record.
+#[must_use]
+pub fn latest() -> u64 {
+    LATEST.get()
 }
 
 fn numbered(at: Time, number: u64, level: Level) -> String {
@@ -183,11 +214,11 @@ mod tests {
     #[test]
     fn traffic_is_a_record_a_line_with_rising_numbers() {
         let mut block = Vec::new();
-        let count = append_traffic(Time::new(0, 5_000), Level::In, "Bona", b"AT x\n\\ \xff\x1b[2J\n", &mut block);
+        let next = append_traffic(Time::new(0, 5_000), Level::In, "Bona", b"AT x\n\\ \xff\x1b[2J\n", 7, &mut block);
         let text = String::from_utf8(block).unwrap();
         let lines: Vec<&str> = text.lines().collect();
-        assert_eq!((count, lines.len()), (2, 2));
-        assert!(lines[0].starts_with("1970-01-01T00:00:00.000005Z #") && lines[0].ends_with(" IN    Bona | AT x"));
+        assert_eq!((next, lines.len()), (9, 2));
+        assert!(lines[0].starts_with("1970-01-01T00:00:00.000005Z #7 ") && lines[0].ends_with(" IN    Bona | AT x"));
         assert!(lines[1].ends_with(r" IN    Bona | \\ \xff\x1b[2J"), "{}", lines[1]);
         let number = |line: &str| line.split(' ').nth(1).unwrap()[1..].parse::<u64>().unwrap();
         assert_eq!(number(lines[0]) + 1, number(lines[1]));
@@ -208,7 +239,7 @@ mod tests {
             let mut said: Vec<u8> = said.into_iter().filter(|&byte| byte != b'\n').collect();
             said.push(b'\n');
             let mut block = Vec::new();
-            append_traffic(Time::new(0, 0), Level::In, "client", &said, &mut block);
+            append_traffic(Time::new(0, 0), Level::In, "client", &said, 1, &mut block);
             prop_assert!(block.strip_suffix(b"\n").unwrap().iter().all(|byte| matches!(byte, b' '..=b'~')));
             let text = line(Time::new(0, 0), Level::Info, &String::from_utf8_lossy(&said));
             prop_assert!(!text.strip_suffix('\n').unwrap().chars().any(char::is_control));

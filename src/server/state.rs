@@ -14,6 +14,8 @@ use tokio::sync::Notify;
 use super::Secret;
 use super::confirm::Confirmations;
 use super::connection::Admission;
+use super::counts;
+use super::events::Herald;
 use super::journal::Journal;
 use super::lookup::Lookups;
 use super::socket::Scratch;
@@ -41,6 +43,7 @@ pub(super) struct Server {
     pub(super) scratch: Scratch,
     pub(super) journal: Journal,
     pub(super) vitals: Arc<Vitals>,
+    pub(super) herald: Herald,
     pub(super) links_made: Cell<u32>,
     pub(super) leaving: Cell<Leaving>,
     /// Rung when `leaving` moves on.
@@ -83,6 +86,7 @@ impl Server {
         index: usize,
         secret: Secret,
         vitals: Arc<Vitals>,
+        herald: Herald,
         journal: Journal,
     ) -> io::Result<Self> {
         let limits = &config.limits;
@@ -102,6 +106,7 @@ impl Server {
             secret,
             journal,
             vitals,
+            herald,
         })
     }
 
@@ -129,6 +134,7 @@ impl Server {
             self.moved.notify_waiters();
         }
         self.vitals.log_lost.store(self.journal.lost(), Relaxed);
+        self.vitals.counts.log_records.store(self.journal.records(), Relaxed);
     }
 
     /// A neighbour has been told up to `told`, and is whole up to `whole`, as far as the kernel takes anything.
@@ -176,6 +182,7 @@ impl Server {
     /// Counts a client for as long as the seat is kept.
     pub(super) fn seat_client(self: &Rc<Self>) -> ClientSeat {
         self.vitals.clients.fetch_add(1, Relaxed);
+        counts::add(&self.vitals.counts.connections, 1);
         ClientSeat(Rc::clone(self))
     }
 

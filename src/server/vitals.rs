@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Re
 
 use tokio::sync::Notify;
 
+use super::counts::Counts;
+
 /// The levels of one incarnation of a server; a new one is made at each start.
 #[derive(Debug)]
 pub struct Vitals {
@@ -22,6 +24,8 @@ pub struct Vitals {
     pub unconfirmed: AtomicU64,
     /// Log records that could not be written, since the start.
     pub log_lost: AtomicU64,
+    /// What it has done since the start.
+    pub counts: Counts,
     /// One entry a neighbour, in the order of [`Config::links`](crate::config::Config::links).
     pub neighbours: Box<[Neighbour]>,
     /// Rung whenever the phase or a link's liveness has changed; whoever waits reads the levels again.
@@ -66,6 +70,7 @@ impl Vitals {
             clients: AtomicU32::new(0),
             unconfirmed: AtomicU64::new(0),
             log_lost: AtomicU64::new(0),
+            counts: Counts::default(),
             neighbours: neighbours.into_iter().map(Neighbour::new).collect(),
             changed,
         }
