@@ -6,6 +6,10 @@
 //!
 //! Lives on the supervisor's thread. Whoever makes something happen there says so with [`Chronicle::note`].
 
+mod reader;
+mod ring;
+mod told;
+
 use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -13,17 +17,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
-use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::sync::mpsc::{Receiver, channel};
 use tokio::time::sleep;
 
 use super::api::{self, EventsQuery, Failure, Kind};
-use super::panics::printable;
 use super::status::rfc3339;
 use crate::config::Config;
 use crate::limits;
-use crate::server::events::{self, Audience, Herald, Queue, What};
+use crate::server::events::{self, Audience, Herald, Queue};
 use crate::server::{clock, record};
+use reader::{GAP, OPENED, Reader, Wanted, is_hop};
+use ring::{Ring, Since};
+use told::told;
 
 /// What has happened, and who wants to know.
 #[derive(Debug)]
@@ -65,45 +70,6 @@ struct Entry {
     kind: String,
     /// JSON, ended by LF.
     line: Bytes,
-}
-
-/// The last events of a kind.
-#[derive(Debug)]
-struct Ring {
-    kept: VecDeque<Entry>,
-    most: usize,
-    /// The number of the last one that is not kept any more; 0: all are.
-    forgotten: u64,
-}
-
-/// Somebody who reads on.
-#[derive(Debug)]
-struct Reader {
-    wanted: Wanted,
-    to: Sender<Bytes>,
-    buffer: Vec<u8>,
-    /// Events in the buffer.
-    buffered: u64,
-    /// Events left out since the last piece it took.
-    missed: u64,
-}
-
-/// Which events a reader wants.
-#[derive(Debug, Clone)]
-struct Wanted {
-    /// Kinds or families of them; none: all.
-    kinds: Vec<String>,
-    hops: bool,
-}
-
-/// Where a reader begins.
-#[derive(Debug, Clone, PartialEq)]
-enum Since {
-    Now,
-    /// After this number.
-    Seq(u64),
-    /// From this time on, RFC 3339.
-    Time(String),
 }
 
 /// Events for one reader: those of before first, then those that come. Each piece is whole lines of JSON. It ends
@@ -167,7 +133,7 @@ impl Chronicle {
         let since = if is_other_run && since != Since::Now { Since::Seq(0) } else { since };
         let before = book.since(&since, &wanted, is_other_run);
         let (to, live) = channel(limits::EVENTS_CHUNKS_MAX);
-        book.readers.push(Reader { wanted, to, buffer: Vec::new(), buffered: 0, missed: 0 });
+        book.readers.push(Reader::new(wanted, to));
         self.audience.want_hops(book.wants_hops());
         Ok(Subscription { before, live })
     }
@@ -350,162 +316,6 @@ impl Pieces {
         }
         self.done
     }
-}
-
-impl Ring {
-    fn new(most: usize) -> Self {
-        Self { kept: VecDeque::new(), most, forgotten: 0 }
-    }
-
-    fn keep(&mut self, entry: Entry) {
-        if self.kept.len() == self.most
-            && let Some(oldest) = self.kept.pop_front()
-        {
-            self.forgotten = oldest.seq;
-        }
-        self.kept.push_back(entry);
-    }
-
-    fn after<'a>(&'a self, since: &Since) -> impl Iterator<Item = &'a Entry> + use<'a> {
-        let start = match since {
-            Since::Now => self.kept.len(),
-            Since::Seq(seq) => self.kept.partition_point(|entry| entry.seq <= *seq),
-            // Times of several threads need not rise as their numbers do, so all are looked at.
-            Since::Time(time) => self.kept.iter().position(|entry| entry.at >= *time).unwrap_or(self.kept.len()),
-        };
-        self.kept.range(start..)
-    }
-
-    fn has_forgotten(&self, since: &Since) -> bool {
-        match since {
-            Since::Now => false,
-            Since::Seq(seq) => self.forgotten > *seq,
-            Since::Time(time) => {
-                self.forgotten > 0 && self.kept.front().is_some_and(|oldest| oldest.at.as_str() > time.as_str())
-            }
-        }
-    }
-}
-
-impl Reader {
-    fn tell(&mut self, entry: &Entry) {
-        if !self.wanted.wants(&entry.kind) {
-            return;
-        }
-        // Nothing goes before the gap, which goes when there is room.
-        if self.missed > 0 {
-            self.missed += 1;
-            return;
-        }
-        self.buffer.extend_from_slice(&entry.line);
-        self.buffered += 1;
-        if self.buffer.len() >= limits::EVENTS_CHUNK_BYTES {
-            self.flush();
-        }
-    }
-
-    fn flush(&mut self) {
-        if self.buffer.is_empty() {
-            return;
-        }
-        let events = std::mem::take(&mut self.buffered);
-        if let Err(TrySendError::Full(_)) = self.to.try_send(std::mem::take(&mut self.buffer).into()) {
-            self.missed = events;
-        }
-    }
-
-    /// Tells it what it has missed, if there is room again.
-    fn state_gap(&mut self, gap: Bytes) {
-        if self.to.try_send(gap).is_ok() {
-            self.missed = 0;
-        }
-    }
-}
-
-impl Wanted {
-    fn of(query: &EventsQuery) -> Self {
-        let kinds: Vec<String> = query.kinds.split(',').filter(|kind| !kind.is_empty()).map(Into::into).collect();
-        let hops = query.flood || kinds.iter().any(|kind| is_hop(kind));
-        Self { kinds, hops }
-    }
-
-    fn wants(&self, kind: &str) -> bool {
-        if is_hop(kind) && !self.hops {
-            return false;
-        }
-        kind == GAP || self.kinds.is_empty() || self.kinds.iter().any(|wanted| is_of(kind, wanted))
-    }
-}
-
-impl Since {
-    fn of(query: &EventsQuery) -> Result<Self, Failure> {
-        let Some(typed) = &query.since else { return Ok(Self::Now) };
-        if let Ok(seq) = typed.parse() {
-            return Ok(Self::Seq(seq));
-        }
-        let time: Result<jiff::Timestamp, _> = typed.parse();
-        time.map(|time| Self::Time(rfc3339(time))).map_err(|_| {
-            Failure::new(Kind::Usage, format!("since: \"{}\" is neither a number nor a time", printable(typed)))
-        })
-    }
-}
-
-const OPENED: &str = "stream.opened";
-const GAP: &str = "gap";
-
-/// Whether `kind` is `wanted`, or one of its family: `link.up` is of `link`.
-fn is_of(kind: &str, wanted: &str) -> bool {
-    kind.strip_prefix(wanted).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-}
-
-fn is_hop(kind: &str) -> bool {
-    is_of(kind, "flood")
-}
-
-/// An event of a server, as it is told.
-fn told(index: usize, event: events::Event, names: &[String]) -> api::Event {
-    let peer_name = |peer: usize| Some(names[peer].clone());
-    let mut told = api::Event {
-        seq: event.seq,
-        t: record::time(event.at),
-        server: Some(names[index].clone()),
-        ..api::Event::default()
-    };
-    match event.what {
-        What::LinkUp { peer } => (told.kind, told.peer) = ("link.up".into(), peer_name(peer)),
-        What::LinkDown { peer, why } => {
-            (told.kind, told.peer, told.note) = ("link.down".into(), peer_name(peer), Some(printable(&why)));
-        }
-        What::Connected { address } => {
-            (told.kind, told.addr) = ("client.connected".into(), Some(address.to_string()));
-        }
-        What::Gone { address, why } => {
-            (told.kind, told.addr, told.note) =
-                ("client.gone".into(), Some(address.to_string()), Some(printable(&why)));
-        }
-        What::Heard { from, client, news } => {
-            (told.kind, told.peer) = ("flood.heard".into(), from.and_then(peer_name));
-            (told.client, told.news) = (Some(client_name(&client)), Some(news.name().into()));
-        }
-        What::Told { peer, client } => {
-            (told.kind, told.peer, told.client) = ("flood.told".into(), peer_name(peer), Some(client_name(&client)));
-        }
-        What::Answered { address, client, answer } => {
-            (told.kind, told.addr) = ("flood.answered".into(), Some(address.to_string()));
-            (told.client, told.answer) = (client.as_deref().map(client_name), Some(answer.name().into()));
-        }
-    }
-    told
-}
-
-/// A client's name as text: what is not UTF-8 is `\xNN`.
-fn client_name(bytes: &[u8]) -> String {
-    let mut name = String::with_capacity(bytes.len());
-    for chunk in bytes.utf8_chunks() {
-        name.push_str(chunk.valid());
-        name.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
-    }
-    name
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::config;
+use crate::server::events::What;
 
 /// A herd of two, Bona and Clark.
 fn chronicle() -> Chronicle {
