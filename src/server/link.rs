@@ -9,7 +9,6 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::ops::Range;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -21,15 +20,15 @@ use tokio::task::yield_now;
 use tokio::time::{sleep, sleep_until, timeout};
 use tracing::{info, warn};
 
+use super::backoff::backoff;
 use super::clock;
-use super::counts::{self, Counts};
 use super::events::{self, Hops, News, What};
 use super::record::Level;
 use super::socket::{Outbox, linger};
 use super::state::{ClientSeat, LinkSeat, Server, random};
+use super::tally::Tally;
 use crate::limits;
 use crate::protocol::hello::{Answering, Dialing, Nonce, Proven, Refusal};
-use crate::protocol::line::{Report, Time};
 use crate::protocol::link::{Effect, Link};
 use crate::protocol::node;
 
@@ -82,14 +81,6 @@ pub(super) async fn answer(
             server.herald.tell(gone, What::Gone { address, why: format!("it claimed to be a neighbour, but {why}") });
         }
     }
-}
-
-/// How long to wait before the dial after `tries` failed ones: doubled each time up to the longest wait, less up to
-/// half of it by chance, so that a herd does not dial in step.
-fn backoff(tries: u32, chance: u64) -> Duration {
-    let whole = limits::BACKOFF_FIRST.saturating_mul(1 << tries.min(16)).min(limits::BACKOFF_MAX);
-    let half = whole / 2;
-    half + half.mul_f64(chance as f64 / u64::MAX as f64)
 }
 
 /// Why there is no link.
@@ -497,55 +488,5 @@ impl<'a> Talk<'a> {
         let rest = &self.inbox[start..];
         let line = &rest[..memchr(b'\n', rest).unwrap_or(rest.len()).min(SHOWN)];
         Down::Breach(line.to_vec())
-    }
-}
-
-/// What the reports of one burst of a neighbour were.
-#[derive(Default)]
-struct Tally {
-    learned: u64,
-    known: u64,
-    stale: u64,
-    /// Where the last one that was new stands in the inbox.
-    newest: Range<usize>,
-}
-
-impl Tally {
-    fn note(&mut self, effect: Effect, line: Range<usize>) {
-        match effect {
-            Effect::Learned => {
-                self.learned += 1;
-                self.newest = line;
-            }
-            Effect::Known => self.known += 1,
-            Effect::Stale => self.stale += 1,
-            Effect::Nothing | Effect::Answer | Effect::Acknowledged | Effect::GoneBack => {}
-        }
-    }
-
-    fn count(&self, counts: &Counts, now: Time, inbox: &[u8]) {
-        counts::add(&counts.accepted_from_neighbours, self.learned);
-        counts::add(&counts.known, self.known);
-        counts::add(&counts.stale, self.stale);
-        let accepted = Report::parse(&inbox[self.newest.clone()]).and_then(|report| report.accepted());
-        if let Some(accepted) = accepted {
-            counts.convergence.observe(now.since(accepted), 1);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn dialling_again_waits_longer_each_time_up_to_a_limit_and_never_in_step() {
-        assert_eq!(backoff(0, u64::MAX), limits::BACKOFF_FIRST);
-        assert_eq!(backoff(0, 0), limits::BACKOFF_FIRST / 2);
-        assert_eq!(backoff(1, u64::MAX), limits::BACKOFF_FIRST * 2);
-        for tries in [10, 16, 17, u32::MAX] {
-            assert_eq!(backoff(tries, u64::MAX), limits::BACKOFF_MAX);
-            assert_eq!(backoff(tries, 0), limits::BACKOFF_MAX / 2);
-        }
     }
 }

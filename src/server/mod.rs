@@ -9,6 +9,7 @@
 //! [`journal`], `logfile` and [`record`] the log, [`vitals`] and [`counts`] what it shows, [`events`] what it
 //! tells, [`clock`].
 
+mod backoff;
 pub mod clock;
 mod confirm;
 mod connection;
@@ -22,6 +23,7 @@ mod lookup;
 pub mod record;
 mod socket;
 mod state;
+mod tally;
 pub mod vitals;
 
 use std::fmt;
