@@ -176,6 +176,8 @@ pub const SETTLE_MAX: Duration = Duration::from_secs(10);
 pub const SETTLE_LOOK_EVERY: Duration = Duration::from_millis(1);
 /// Connections to the control socket.
 pub const CONTROL_CONNECTIONS_MAX: usize = 32;
+/// Connections to the address of the metrics: a few Prometheus, and a person who looks.
+pub const METRICS_CONNECTIONS_MAX: usize = 16;
 /// The body of a request on the control socket: the names of a thousand servers.
 pub const CONTROL_BODY_BYTES_MAX: usize = 16 * 1024;
 /// The longest that a control request waits for its answer; above every wait that an order can cause.

@@ -89,6 +89,7 @@ fn chain(folder: &Path, names: &[&str]) -> Up {
             files_max: limits::LOG_FILES_MAX,
         },
         places: Places::default(),
+        metrics: herdctl::config::Metrics::default(),
         limits: Limits {
             line_bytes_max: limits::LINE_BYTES_MAX,
             connections_max: limits::CONNECTIONS_MAX,

@@ -6,9 +6,7 @@
 //! and there must be no way to these routes but this socket.
 
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
@@ -21,16 +19,17 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, Sleep, sleep, timeout};
+use tokio::time::{sleep, timeout};
 use tracing::warn;
 
 use super::api::{self, Change, Down, DownOrder, EventsQuery, Failure, Kind, Order, Ps, Version};
+use super::guest::Guest;
 use super::orders::Verb;
 use super::panics::printable;
+use super::scrape;
 use super::ticker::Ticker;
 use super::{Asked, Event};
 use crate::limits;
@@ -80,6 +79,7 @@ fn routes(events: mpsc::Sender<Event>) -> Router {
         .route("/v1/ps", get(ps))
         .route("/v1/version", get(version))
         .route("/v1/events", get(happened))
+        .route("/metrics", get(scrape::page))
         .route("/v1/down", post(down));
     for verb in Verb::ALL {
         router = router.route(&format!("/v1/{verb}"), post(move |events: Loop, body: Body| order(verb, events, body)));
@@ -136,7 +136,7 @@ async fn unknown_route(uri: Uri) -> Failure {
 }
 
 /// Puts a question to the loop and waits for its answer.
-async fn ask<T>(
+pub async fn ask<T>(
     events: &mpsc::Sender<Event>,
     question: impl FnOnce(oneshot::Sender<T>) -> Asked,
 ) -> Result<T, Failure> {
@@ -198,10 +198,10 @@ struct Door {
 }
 
 impl axum::serve::Listener for Door {
-    type Io = Guest;
+    type Io = Guest<UnixStream>;
     type Addr = ();
 
-    async fn accept(&mut self) -> (Guest, ()) {
+    async fn accept(&mut self) -> (Guest<UnixStream>, ()) {
         let place = self.room.clone().acquire_owned().await.expect("the semaphore is never closed");
         loop {
             match self.listener.accept().await {
@@ -223,46 +223,4 @@ impl axum::serve::Listener for Door {
 /// Whether the peer is the same user (`SO_PEERCRED`).
 fn is_ours(stream: &UnixStream) -> bool {
     stream.peer_cred().is_ok_and(|peer| peer.uid() == nix::unistd::getuid().as_raw())
-}
-
-/// A connection with its place, closed when it has been silent for too long.
-struct Guest {
-    stream: UnixStream,
-    silence: Pin<Box<Sleep>>,
-    _place: OwnedSemaphorePermit,
-}
-
-impl Guest {
-    fn new(stream: UnixStream, place: OwnedSemaphorePermit) -> Self {
-        Self { stream, silence: Box::pin(sleep(limits::CONTROL_SILENCE_MAX)), _place: place }
-    }
-}
-
-impl AsyncRead for Guest {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if let Poll::Ready(read) = Pin::new(&mut self.stream).poll_read(cx, buf) {
-            self.silence.as_mut().reset(Instant::now() + limits::CONTROL_SILENCE_MAX);
-            return Poll::Ready(read);
-        }
-        self.silence.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
-    }
-}
-
-impl AsyncWrite for Guest {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        // Who takes what it is told need not say anything.
-        if let Poll::Ready(Ok(_)) = written {
-            self.silence.as_mut().reset(Instant::now() + limits::CONTROL_SILENCE_MAX);
-        }
-        written
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
 }

@@ -6,7 +6,7 @@
 //! the herd's business: it sees atomics and sends signals.
 //!
 //! Reading order: here (prepare, serve, the loop), `child` one server, `orders` what is done to servers,
-//! `status` what they look like, `chronicle` what has happened, `control` the HTTP API, [`den`] and [`lock`] the folder and who holds it,
+//! `status` what they look like, `chronicle` what has happened, `metrics` the same in numbers, `control` the HTTP API, [`den`] and [`lock`] the folder and who holds it,
 //! `ports`, `secret`, `names`, `signals`, `panics`, [`detach`] the life without a terminal, [`api`] the documents.
 
 pub mod api;
@@ -15,11 +15,14 @@ mod chronicle;
 mod control;
 pub mod den;
 pub mod detach;
+mod guest;
 pub mod lock;
+mod metrics;
 mod names;
 mod orders;
 mod panics;
 mod ports;
+mod scrape;
 mod secret;
 mod signals;
 mod status;
@@ -162,6 +165,7 @@ impl Supervisor {
         let (den, control) = Den::take(&config.path, &fingerprint(&config, &up.only), &status::rfc3339(since))?;
         let secret = secret::of(&config)?;
         let listeners = ports::bind_all(&mut config)?;
+        let scrape = config.metrics.listen.map(ports::bind_metrics).transpose()?;
         let chronicle = Rc::new(Chronicle::new(&config, since));
         let child = |(index, server): (usize, &config::Server)| Child::new(index, &server.name, chronicle.clone());
         let children = config.servers.iter().enumerate().map(child).collect();
@@ -177,7 +181,7 @@ impl Supervisor {
             events,
             leaving: None,
         };
-        Ok((Prepared { up, herd, listeners, inbox }, den, control))
+        Ok((Prepared { up, herd, listeners, scrape, inbox }, den, control))
     }
 }
 
@@ -229,6 +233,7 @@ enum Asked {
     Ps(oneshot::Sender<Ps>),
     Order(Verb, Order, oneshot::Sender<Result<Change, Failure>>),
     Down(DownOrder, oneshot::Sender<Down>),
+    Metrics(oneshot::Sender<String>),
     Events(EventsQuery, oneshot::Sender<Result<Subscription, Failure>>),
 }
 
@@ -237,6 +242,8 @@ struct Prepared {
     up: Up,
     herd: Herd,
     listeners: Vec<TcpListener>,
+    /// Where the metrics are served beside the control socket.
+    scrape: Option<TcpListener>,
     inbox: mpsc::Receiver<Event>,
 }
 
@@ -251,7 +258,7 @@ impl Prepared {
     }
 
     async fn serve(self, den: Den, control: UnixListener, ready: impl FnOnce(&Ps)) -> Result<Down, Failure> {
-        let Self { up, mut herd, listeners, inbox } = self;
+        let Self { up, mut herd, listeners, scrape, inbox } = self;
         let notes = leftover_notes(&den);
         let control = Control::serve(control, herd.events.clone())
             .map_err(|why| Failure::new(Kind::Failed, format!("cannot serve the control socket: {why}")))?;
@@ -270,6 +277,9 @@ impl Prepared {
             let chronicle = chronicle.clone();
             async move { chronicle.keep().await }
         });
+        if let Some(listener) = scrape {
+            serve_metrics(listener, herd.borrow().events.clone());
+        }
         spawn_local(observe(herd.clone()));
         spawn_local(become_ready(herd.clone(), chosen, up.clone()));
         let outcome = live(&herd, inbox, up.foreground, |ps| {
@@ -288,6 +298,16 @@ impl Prepared {
         control.close().await;
         outcome.trouble.map_or(Ok(outcome.down), Err)
     }
+}
+
+/// Serves the metrics until the herd ends. That they cannot be served takes nothing from the herd.
+fn serve_metrics(listener: TcpListener, events: mpsc::Sender<Event>) {
+    info!("metrics on http://{}/metrics", listener.local_addr().map_or_else(|_| "?".into(), |at| at.to_string()));
+    spawn_local(async move {
+        if let Err(why) = scrape::serve(listener, events).await {
+            warn!("metrics are not served: {why}");
+        }
+    });
 }
 
 /// How a herd's life ended.
@@ -348,6 +368,10 @@ fn answer(herd: &Shared, asked: Asked) {
             spawn_local(async move {
                 let _ = to.send(orders::carry_out(&herd, verb, &order).await);
             });
+        }
+        Asked::Metrics(to) => {
+            herd.borrow_mut().observe();
+            let _ = to.send(metrics::page(&herd.borrow()));
         }
         Asked::Events(query, to) => {
             let _ = to.send(herd.borrow().chronicle.subscribe(&query));

@@ -58,6 +58,18 @@ pub fn bind(server: &Server) -> Result<TcpListener, Failure> {
     listen(server.address).map_err(|why| refused(server, &why))
 }
 
+/// Binds the address of the metrics.
+///
+/// # Errors
+///
+/// [`Kind::Taken`] if it is not to be had.
+pub fn bind_metrics(address: SocketAddr) -> Result<TcpListener, Failure> {
+    listen(address).map_err(|why| {
+        let message = format!("cannot listen on {address} ([metrics]): {why}; nothing was started");
+        Failure::new(Kind::Taken, message).hint("another listen below [metrics], or none")
+    })
+}
+
 /// A listening socket, non-blocking. The address can be bound again at once after a server's death.
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;

@@ -12,6 +12,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use tokio::sync::Notify;
 
 use super::Secret;
+use super::clock;
 use super::confirm::Confirmations;
 use super::counts;
 use super::events::Herald;
@@ -138,6 +139,7 @@ impl Server {
         if self.vitals.edition.swap(atlas.edition(), Relaxed) != atlas.edition() {
             self.vitals.knows.store(atlas.len() as u64, Relaxed);
             self.vitals.digest.store(atlas.digest(), Relaxed);
+            self.vitals.neighbours.iter().for_each(|link| link.owes(atlas.edition(), clock::now));
             self.moved.notify_waiters();
         }
         self.vitals.log_lost.store(self.journal.lost(), Relaxed);
@@ -152,7 +154,7 @@ impl Server {
 
     /// A neighbour has said that it heard up to `heard`, and is whole up to `whole`.
     pub(super) fn confirmed_by(&self, neighbour: usize, heard: Edition, whole: Edition) {
-        self.vitals.neighbours[neighbour].heard.store(heard, Relaxed);
+        self.vitals.neighbours[neighbour].confirmed(heard, self.edition(), clock::now);
         self.confirmations.heard(whole);
     }
 
