@@ -210,6 +210,9 @@ pub struct Down {
 
 #[derive(Debug, Args)]
 pub struct Ps {
+    /// Go on showing it: redrawn on a terminal, a line each with --json
+    #[arg(long, conflicts_with = "check")]
+    pub watch: bool,
     /// Exit with 8 unless all servers run and all links are up
     #[arg(long)]
     pub check: bool,

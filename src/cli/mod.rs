@@ -19,6 +19,7 @@ mod session;
 mod talk;
 mod term;
 mod up;
+mod watch;
 mod when;
 
 use std::ffi::OsString;
