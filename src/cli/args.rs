@@ -6,8 +6,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
+use regex::Regex;
 
 use super::human::parse_duration;
+use super::logs::sieve::Importance;
 use super::term::Choice;
 
 const TEMPLATE: &str = "{before-help}{about-with-newline}
@@ -262,8 +264,24 @@ pub struct Logs {
     #[arg(short, long)]
     pub follow: bool,
     /// Show the last N records of the merged output, or all
-    #[arg(short = 'n', long = "lines", value_name = "N|all", default_value = "200", value_parser = parse_lines)]
-    pub lines: Lines,
+    /// [default: 200; all with --since, --until, --grep or --level]
+    #[arg(short = 'n', long = "lines", value_name = "N|all", value_parser = parse_lines)]
+    pub lines: Option<Lines>,
+    /// Nothing earlier: 5m (ago), 15:04 (UTC, as shown) or RFC 3339
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Nothing later
+    #[arg(long, value_name = "TIME", conflicts_with = "follow")]
+    pub until: Option<String>,
+    /// Only records whose text matches this regular expression
+    #[arg(long, value_name = "RE", value_parser = parse_regex)]
+    pub grep: Option<Regex>,
+    /// Only records whose text does not match
+    #[arg(short = 'v', long = "invert", requires = "grep")]
+    pub invert: bool,
+    /// Nothing that matters less: traffic, info, warn or error
+    #[arg(long, value_enum, value_name = "LEVEL", hide_possible_values = true)]
+    pub level: Option<Importance>,
     /// Leave out time, number and name
     #[arg(long)]
     pub no_prefix: bool,
@@ -293,6 +311,10 @@ pub struct Events {
 pub enum Lines {
     All,
     Last(usize),
+}
+
+fn parse_regex(typed: &str) -> Result<Regex, String> {
+    Regex::new(typed).map_err(|why| why.to_string())
 }
 
 fn parse_lines(typed: &str) -> Result<Lines, String> {

@@ -7,6 +7,7 @@ use unicode_width::UnicodeWidthChar;
 pub const GOOD: Style = AnsiColor::Green.on_default();
 pub const BAD: Style = AnsiColor::Red.on_default();
 pub const WARN: Style = AnsiColor::Yellow.on_default();
+pub const FOUND: Style = AnsiColor::Red.on_default().bold().underline();
 pub const DIM: Style = Style::new().dimmed();
 pub const BOLD: Style = Style::new().bold();
 pub const ERROR: Style = AnsiColor::Red.on_default().bold();

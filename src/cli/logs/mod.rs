@@ -6,6 +6,7 @@
 mod merge;
 mod record;
 mod show;
+pub mod sieve;
 mod stream;
 mod tail;
 
@@ -18,15 +19,20 @@ use super::names;
 use super::output::{Output, Stop};
 use super::session::Session;
 use super::{Done, Exit};
+use crate::cli::when;
 use crate::config::Config;
 use crate::herd::api::{Failure, Kind};
+use jiff::Timestamp;
 use merge::{Item, Merge};
 use record::{NO_RUN, Record, Run};
 use show::{Name, Show};
+use sieve::{Marks, Sieve};
 use stream::{Piece, Start, Stream};
 
 /// The name of the supervisor's own log.
 const HERD: &str = "herd";
+/// So many records are shown if nothing else is asked for.
+const LINES: Lines = Lines::Last(200);
 /// How often files are looked at that are followed.
 pub const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// A record may be in its file so much later than a later one in another file.
@@ -39,16 +45,18 @@ const REORDER: Duration = Duration::from_millis(50);
 /// `bad_config`; `unknown_name`; `failed`: a log cannot be read.
 pub fn run(args: &args::Logs, session: &mut Session) -> Done {
     let book = Book::of(session)?;
-    let book = book.only(&args.servers, session)?;
+    let (book, marks) = book.only(&args.servers, session)?;
+    let wanted = sieve(args, marks)?;
+    let lines = args.lines.unwrap_or(if wanted.asks() { Lines::All } else { LINES });
     let show = Show::new(book.names(), session.out.pen(), session.out.json, !args.no_prefix);
-    let wanted = Wanted { heartbeats: args.heartbeats };
+    let show = show.highlighting(wanted.grep.clone().filter(|_| !wanted.invert));
     let chains = book.chains()?;
     if chains.iter().all(Vec::is_empty) && !args.follow {
         session.out.message(&format!("no logs yet in {}", session.path(&book.folder)));
         return Ok(Exit::Fine);
     }
-    let (starts, leaves_out) = wanted.starts(&chains, args.lines).map_err(|why| book.unreadable(&why))?;
-    if let (true, Lines::Last(n)) = (leaves_out, args.lines) {
+    let (starts, leaves_out) = starts(&wanted, &chains, lines).map_err(|why| book.unreadable(&why))?;
+    if let (true, Lines::Last(n)) = (leaves_out, lines) {
         session.out.message(&format!("the last {n} records; all of them: herdctl logs -n all"));
     }
     let run = starts.iter().map(|start| start.run).max().unwrap_or(NO_RUN);
@@ -58,24 +66,36 @@ pub fn run(args: &args::Logs, session: &mut Session) -> Done {
     Ok(Exit::Fine)
 }
 
-/// Which records are shown.
-#[derive(Debug, Clone, Copy)]
-struct Wanted {
-    heartbeats: bool,
+/// What was asked for.
+fn sieve(args: &args::Logs, marks: Option<Marks>) -> Result<Sieve, Failure> {
+    let now = Timestamp::now();
+    let time = |flag: &str, typed: &Option<String>| {
+        let time = typed.as_deref().map(|typed| when::parse(typed, now)).transpose();
+        let time = time.map_err(|why| Failure::new(Kind::Usage, format!("{flag}: {why}")))?;
+        Ok::<_, Failure>(time.map(when::rfc3339))
+    };
+    Ok(Sieve {
+        heartbeats: args.heartbeats,
+        since: time("--since", &args.since)?,
+        until: time("--until", &args.until)?,
+        grep: args.grep.clone(),
+        invert: args.invert,
+        level: args.level,
+        marks,
+    })
 }
 
-impl Wanted {
-    fn shows(self, record: &Record) -> bool {
-        (self.heartbeats || !record.is_heartbeat()) && record.run_begins().is_none()
-    }
-
-    fn starts(self, chains: &[Vec<Piece>], lines: Lines) -> io::Result<(Vec<Start>, bool)> {
-        match lines {
-            Lines::All => Ok((vec![Start::ALL; chains.len()], false)),
-            Lines::Last(n) => {
-                let tail = tail::tail(chains, n, |record| self.shows(record))?;
-                Ok((tail.starts, tail.leaves_out))
-            }
+/// Where to begin for so many lines, and whether something wanted stands before that.
+fn starts(wanted: &Sieve, chains: &[Vec<Piece>], lines: Lines) -> io::Result<(Vec<Start>, bool)> {
+    match lines {
+        Lines::All => Ok((vec![Start::ALL; chains.len()], false)),
+        Lines::Last(n) => {
+            let shown = |log, record: Option<&Record>| match record {
+                Some(record) => wanted.shows(log, record),
+                None => wanted.shows_torn(log),
+            };
+            let tail = tail::tail(chains, n, shown)?;
+            Ok((tail.starts, tail.leaves_out))
         }
     }
 }
@@ -106,17 +126,20 @@ impl Book {
         Self { folder, logs: servers.chain([herd]).collect() }
     }
 
-    /// Those that are named; all where none is.
-    fn only(mut self, typed: &[String], session: &Session) -> Result<Self, Failure> {
+    /// Those that are named; all where none is. The herd's own comes along, for what became of those servers.
+    fn only(mut self, typed: &[String], session: &Session) -> Result<(Self, Option<Marks>), Failure> {
         if typed.is_empty() {
-            return Ok(self);
+            return Ok((self, None));
         }
         let known: Vec<&str> = self.logs.iter().map(|log| log.name.as_str()).collect();
         let place = session.target().map_or_else(|_| "herd.toml".to_owned(), |target| target.name);
         let picked = typed.iter().map(|typed| names::pick(typed, &known, &place)).collect::<Result<Vec<_>, _>>()?;
+        let herd = self.logs.len() - 1;
         let mut nth = 0..;
-        self.logs.retain(|_| nth.next().is_some_and(|nth| picked.contains(&nth)));
-        Ok(self)
+        self.logs.retain(|_| nth.next().is_some_and(|nth| nth == herd || picked.contains(&nth)));
+        let (log, servers) = (self.logs.len() - 1, self.logs.iter().map(|log| log.name.clone()).collect());
+        let marks = (!picked.contains(&herd)).then_some(Marks { log, servers });
+        Ok((self, marks))
     }
 
     fn names(&self) -> Vec<Name> {
@@ -182,7 +205,7 @@ enum Pace {
 struct Reader {
     merge: Merge,
     show: Show,
-    wanted: Wanted,
+    wanted: Sieve,
     /// The run whose records are being shown.
     run: Run,
     /// Where the logs are, for a person.
@@ -255,7 +278,11 @@ impl Reader {
             return if is_new { out.stream(&self.show.run(log, &record)) } else { Ok(()) };
         }
         // An empty line is the end of a torn one, written by who came after.
-        if !line.is_empty() && record.is_none_or(|record| self.wanted.shows(&record)) {
+        let is_shown = match &record {
+            Some(record) => self.wanted.shows(log, record),
+            None => !line.is_empty() && self.wanted.shows_torn(log),
+        };
+        if is_shown {
             out.stream(&self.show.line(log, line))?;
         }
         Ok(())
@@ -280,7 +307,7 @@ impl Live {
         let starts: Vec<Start> = chains.iter().map(|pieces| end_of(pieces)).collect();
         let show = Show::new(book.names(), out.pen(), out.json, true);
         let merge = book.merge(chains, &starts);
-        let wanted = Wanted { heartbeats: false };
+        let wanted = Sieve::default();
         Ok(Self { reader: Reader { merge, show, wanted, run: NO_RUN, logs }, book })
     }
 
