@@ -17,12 +17,12 @@ use serde_json::Value;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A folder with a herd.toml whose ports are free ones; the herd that runs in it ends with it.
-struct Field {
+pub struct Field {
     folder: tempfile::TempDir,
 }
 
 impl Field {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let field = Self { folder: tempfile::tempdir().unwrap() };
         assert_eq!(field.run("init").code, 0);
         let toml = fs::read_to_string(field.path("herd.toml")).unwrap();
@@ -31,24 +31,24 @@ impl Field {
         field
     }
 
-    fn path(&self, file: &str) -> PathBuf {
+    pub fn path(&self, file: &str) -> PathBuf {
         self.folder.path().join(file)
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    pub fn command(&self, args: &[&str]) -> Command {
         herdctl(self.folder.path(), args)
     }
 
     /// Runs a command line without quotes in it.
-    fn run(&self, line: &str) -> Said {
+    pub fn run(&self, line: &str) -> Said {
         self.args(&line.split_whitespace().collect::<Vec<_>>())
     }
 
-    fn args(&self, args: &[&str]) -> Said {
+    pub fn args(&self, args: &[&str]) -> Said {
         Said::of(&self.command(args).output().unwrap())
     }
 
-    fn json(&self, line: &str) -> Value {
+    pub fn json(&self, line: &str) -> Value {
         let said = self.run(line);
         assert_eq!(said.code, 0, "{line}: {}", said.err);
         serde_json::from_str(&said.out).unwrap_or_else(|why| panic!("{line}: {why}: {}", said.out))
@@ -71,7 +71,7 @@ fn herdctl(folder: &Path, args: &[&str]) -> Command {
 }
 
 #[derive(Debug)]
-struct Said {
+pub struct Said {
     code: i32,
     out: String,
     err: String,
@@ -93,7 +93,7 @@ impl Said {
 }
 
 /// Waits for a process that should end by itself.
-fn wait(child: &mut Child) -> i32 {
+pub fn wait(child: &mut Child) -> i32 {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(status) = child.try_wait().unwrap() {

@@ -173,12 +173,29 @@ pub enum Command {
     /// Write a commented herd.toml with five servers
     #[command(before_help = "Example: herdctl init my-herd", help_template = TEMPLATE)]
     Init(Init),
+    /// Write a script that completes commands in your shell
+    #[command(
+        before_help = "Example: source <(herdctl completions bash)",
+        after_help = "bash, zsh or fish. Servers complete with the names of the running herd, or of herd.toml.",
+        help_template = TEMPLATE
+    )]
+    Completions(Completions),
+    /// Write the manual pages
+    #[command(
+        before_help = "Example: herdctl man ~/.local/share/man/man1 && man herdctl",
+        after_help = "A page for each command and herd.toml(5), into DIR; without DIR, herdctl(1) to standard output.",
+        help_template = TEMPLATE
+    )]
+    Man(Man),
     /// Show the version of herdctl and of the running herd
     #[command(before_help = "Example: herdctl version --json", help_template = TEMPLATE)]
     Version,
     /// Explain a command, the exit codes or the JSON
     #[command(before_help = "Example: herdctl help exit-codes", help_template = TEMPLATE)]
     Help(Help),
+    /// The servers' names, for completions.
+    #[command(name = "__names", hide = true)]
+    Names,
     /// The detached supervisor; `up -d` runs it.
     #[command(name = "__supervise", hide = true)]
     Supervise(Up),
@@ -385,6 +402,28 @@ pub struct Init {
     /// Write to standard output instead
     #[arg(long)]
     pub stdout: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// bash, zsh or fish
+    #[arg(value_enum, hide_possible_values = true)]
+    pub shell: Shell,
+}
+
+/// The shells that there are completions for.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+}
+
+#[derive(Debug, Args)]
+pub struct Man {
+    /// The folder to write them into
+    #[arg(value_name = "DIR")]
+    pub dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -5,12 +5,14 @@ mod about;
 mod args;
 pub mod check;
 mod client;
+mod completions;
 mod escape;
 mod events;
 mod file;
 mod human;
 pub mod init;
 mod logs;
+mod manual;
 mod members;
 mod names;
 mod output;
@@ -100,6 +102,9 @@ fn obey(command: Command, session: &mut Session) -> Done {
         Command::Send(args) => talk::send(&args, session),
         Command::Check(args) => file::check(&args, session),
         Command::Init(args) => file::init(&args, session),
+        Command::Completions(args) => completions::run(&args, session),
+        Command::Man(args) => manual::run(&args, session),
+        Command::Names => completions::names(session),
         Command::Version => about::version(session),
         Command::Help(args) => about::help(&args, session),
     }
