@@ -1,4 +1,54 @@
-//! herdctl: a herd of location servers that you can run, watch and break on purpose.
+//! # herdctl: a herd of location servers that you can run, watch and break on purpose
+//!
+//! Phones say where they are to any one of some servers. The servers talk only to their neighbours, over real TCP;
+//! each update floods to all; anyone asks any server where a client is and what is near it. There is no central
+//! database. One supervisor hosts all the servers in one process, and yet:
+//!
+//! > **A server is a process that happens to be a thread.**
+//! > **What a server knows is an atlas; a link is one number: how much of the atlas its neighbour has been told.**
+//! > **The protocol decides, the server speaks, the herd governs.**
+//!
+//! ```text
+//!        herdctl kill Clark                    nc 127.0.0.1 11003
+//!               │                                      │
+//!   cli ── HTTP over .herd/herd.sock ──▶ herd          │ IAMAT, WHATSAT
+//!                                          │ Signal    ▼
+//!                       ┌──────────────────┼──────▶ server Clark ──── AT, TOLD, HEARD ──── server Jaquez …
+//!                       ▼                  ▼           │ hear(line, now)                  over real TCP
+//!                  server Bailey …    server Bona …    ▼
+//!                                                   protocol: Node, Atlas, Link
+//! ```
+//!
+//! # Where to read
+//!
+//! In this order; arrows point at what may be imported, and nothing points back:
+//! `main ─▶ cli ─▶ herd ─▶ server ─▶ protocol`, `server ─▶ places`; `config` and `limits` are leaves.
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | [`protocol`] | **the core, pure**: the grammar, the atlas, one server hearing one line, the link as one number |
+//! | [`server`] | **one server: one thread**, its runtime, listener, log; clients, neighbours, acknowledgements |
+//! | [`herd`] | **the supervisor**: starts, watches, kills and restarts servers; the control channel |
+//! | [`cli`] | the commands: each parses, asks the supervisor, prints |
+//! | [`places`] | what is near a point |
+//! | [`config`] | `herd.toml`, whole and proven before anything starts |
+//! | [`limits`] | every limit, with its unit and its reason |
+//!
+//! # The laws
+//!
+//! Each is an absence, and something keeps it absent.
+//!
+//! * `protocol` never waits, never does I/O, never looks at a clock or at chance beyond the seed of a hash table
+//!   (`tests/tidy.rs`).
+//! * A server shares no state with another: what it knows is held in `Rc` and `RefCell`, and sharing it does not
+//!   compile. What crosses threads: the configuration (read only), signals in, vitals out, log records to the appender;
+//!   and the embedded places, which nobody can change.
+//! * Nothing awaits while a node is borrowed (`clippy::await_holding_refcell_ref`).
+//! * No task is detached: each belongs to its server's own set, and its panic ends that server and only it.
+//! * A runtime is never dropped, only shut down in the background; a socket is never split by ownership.
+//! * No wait, queue or length is without a limit.
+//! * A server never stops reading from a neighbour because it cannot write.
+//! * Nobody but a proven neighbour can put a location into the herd under a server's name.
 
 pub mod cli;
 pub mod config;

@@ -102,6 +102,8 @@ pub const LINGER_MAX: Duration = Duration::from_millis(250);
 /// Connections beyond `connections_max` that may still prove themselves neighbours: a crowd of clients must
 /// not keep the herd apart.
 pub const NEIGHBOURS_WAITING_MAX: usize = 16;
+/// A client that has been silent for so long is probed by the kernel, and its connection ends if it has vanished.
+pub const KEEPALIVE_AFTER: Duration = Duration::from_secs(120);
 /// The kernel's queue of connections not yet accepted.
 pub const BACKLOG: i32 = 4096;
 /// With no descriptors left, a server looks again so often.
@@ -154,3 +156,56 @@ pub const LOG_QUEUE_BLOCKS: usize = 256;
 /// Traffic in one block: at most so many bytes, and so many lines. A block is a few times as large.
 pub const LOG_BLOCK_TRAFFIC_BYTES: usize = 64 * 1024;
 pub const LOG_BLOCK_LINES: usize = 1024;
+
+// The supervisor and its control channel.
+
+/// Events waiting for the supervisor's loop, which never waits itself; more than every server and every control connection can cause.
+pub const EVENTS_MAX: usize = 1024;
+/// Signals waiting for one server: a hung one reads none, and its queue's end means "kill".
+pub const SIGNALS_MAX: usize = 16;
+/// A server that was started has so long to answer; opening a log file on a slow disk takes a part of it.
+pub const SERVING_MAX: Duration = Duration::from_secs(5);
+/// A server that was told to leave has so long to say what it owes.
+pub const LEAVE_MAX: Duration = Duration::from_secs(5);
+/// A killed server's thread has so long to end; it takes microseconds unless the thread is stuck.
+pub const KILL_MAX: Duration = Duration::from_secs(2);
+/// A server that was told to pause or to go on has so long to do it.
+pub const PAUSE_MAX: Duration = Duration::from_secs(2);
+/// `start --wait` has so long until the server knows what its neighbours know.
+pub const SETTLE_MAX: Duration = Duration::from_secs(10);
+/// How often `start --wait` looks again: an atlas rings no bell when it grows.
+pub const SETTLE_LOOK_EVERY: Duration = Duration::from_millis(1);
+/// Connections to the control socket.
+pub const CONTROL_CONNECTIONS_MAX: usize = 32;
+/// The body of a request on the control socket: the names of a thousand servers.
+pub const CONTROL_BODY_BYTES_MAX: usize = 16 * 1024;
+/// The longest that a control request waits for its answer; above every wait that an order can cause.
+pub const CONTROL_ANSWER_MAX: Duration = Duration::from_secs(30);
+/// A control connection that has been silent for so long is closed; above [`CONTROL_ANSWER_MAX`], during which its client says nothing.
+pub const CONTROL_SILENCE_MAX: Duration = Duration::from_secs(60);
+/// After `down`, control connections have so long to take their last answer.
+pub const CONTROL_FAREWELL_MAX: Duration = Duration::from_millis(500);
+/// The longest `down --timeout` that is honoured.
+pub const DOWN_MAX: Duration = Duration::from_secs(20);
+/// A supervisor that has just taken the lock has so long to write who it is.
+pub const LOCK_SETTLE_MAX: Duration = Duration::from_secs(1);
+/// And so long to answer on its socket, each time it is asked.
+pub const LOCK_ANSWER_MAX: Duration = Duration::from_millis(300);
+/// How often the lock is looked at meanwhile.
+pub const LOCK_LOOK_EVERY: Duration = Duration::from_millis(10);
+/// A lock file longer than this is none of ours.
+pub const LOCK_BYTES_MAX: u64 = 64 * 1024;
+/// `up -d` waits so long for the first word of the process it started.
+pub const DETACH_FIRST_WORD_MAX: Duration = Duration::from_secs(10);
+/// And so long after the herd should be ready or have failed.
+pub const DETACH_GRACE: Duration = Duration::from_secs(10);
+/// `supervisor.log` starts anew when it is longer than this.
+pub const SUPERVISOR_LOG_BYTES_MAX: u64 = 1024 * 1024;
+/// How much of `supervisor.log` is shown when a supervisor dies at its start.
+pub const SUPERVISOR_LOG_TAIL_LINES: usize = 10;
+/// Two signals closer together than this are one wish: a closing terminal and `timeout(1)` both send theirs twice.
+pub const PRESS_APART_MIN: Duration = Duration::from_millis(100);
+/// The longest note that a person is shown about a crash, in characters.
+pub const NOTE_CHARS_MAX: usize = 300;
+/// No secret is longer; a mistaken path may name something endless.
+pub const SECRET_BYTES_MAX: u64 = 64 * 1024;

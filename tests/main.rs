@@ -7,6 +7,7 @@
 //! | [`failures`] | kill, start, pause, panic, silence, crowds, slow readers |
 //! | [`flooding`] | a herd of real servers: every update reaches every server, and catches up |
 //! | [`places`] | the embedded places against samples, counts and brute force |
+//! | [`supervisor`] | the herd with stand-ins for its servers: states, orders, readiness, the den, signals, detaching |
 //! | [`support`] | a herd of real servers in this process, clients, and waiting with a deadline |
 
 mod config;
@@ -14,4 +15,5 @@ mod dialogue;
 mod failures;
 mod flooding;
 mod places;
+mod supervisor;
 mod support;

@@ -1,6 +1,8 @@
 //! What crosses the control channel: one type a document, used by the supervisor that writes it, by the
 //! commands that read it, and printed as it is by `--json`. Fields may be added, never renamed.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// The version of this channel. `down` and `version` stay compatible for ever.
@@ -23,6 +25,9 @@ pub struct Ps {
     pub summary: Summary,
     pub servers: Vec<ServerStatus>,
     pub links: Vec<LinkStatus>,
+    /// What `up` found and a person should know, such as what an earlier supervisor left behind.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -85,6 +90,22 @@ pub enum State {
     Failed,
 }
 
+impl fmt::Display for State {
+    /// The word that JSON has for it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Starting => "starting",
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Stopping => "stopping",
+            Self::Stopped => "stopped",
+            Self::Killed => "killed",
+            Self::Crashed => "crashed",
+            Self::Failed => "failed",
+        })
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LinkStatus {
     /// The end that dials.
@@ -142,6 +163,27 @@ pub struct ChangeResult {
     pub knows: u64,
 }
 
+/// `GET /v1/version`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Version {
+    /// `herd.version/1`
+    pub schema: String,
+    pub version: String,
+    pub protocol: u32,
+    pub pid: u32,
+}
+
+/// The body of `POST /v1/down`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DownOrder {
+    /// How long the servers may take to leave by themselves; none: [`limits::LEAVE_MAX`](crate::limits::LEAVE_MAX).
+    #[serde(default)]
+    pub timeout_ms: Option<u64>,
+    /// Kill them instead of asking.
+    #[serde(default)]
+    pub force: bool,
+}
+
 /// `POST /v1/down`: the supervisor answers, then leaves.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Down {
@@ -168,6 +210,13 @@ pub struct Failure {
     pub hint: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub did_you_mean: Vec<String>,
+    /// With `taken`: the process that already runs this very herd, configured the same. What was asked
+    /// for is so already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub already_up: Option<u32>,
+    /// With `unknown_route`: what the supervisor speaks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<u32>,
 }
 
 /// The kinds of failure, one exit code each.
@@ -214,6 +263,8 @@ impl Failure {
             message: message.into(),
             hint: None,
             did_you_mean: Vec::new(),
+            already_up: None,
+            protocol: None,
         }
     }
 

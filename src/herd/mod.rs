@@ -1,1 +1,450 @@
+//! The supervisor: it starts the servers, watches them, and does to them what it is told.
+//!
+//! One loop over one channel of `Event`s, on one thread. What takes time (an order that waits for a server's
+//! end, readiness, leaving) is a task of the same thread that looks at the shared `Herd` and never holds it
+//! across an await; so `ps` is answered at once, whatever else hangs. What a server knows or says is none of
+//! the herd's business: it sees atomics and sends signals.
+//!
+//! Reading order: here (prepare, serve, the loop), `child` one server, `orders` what is done to servers,
+//! `status` what they look like, `control` the HTTP API, [`den`] and [`lock`] the folder and who holds it,
+//! `ports`, `secret`, `names`, `signals`, `panics`, [`detach`] the life without a terminal, [`api`] the documents.
+
 pub mod api;
+mod child;
+mod control;
+pub mod den;
+pub mod detach;
+pub mod lock;
+mod names;
+mod orders;
+mod panics;
+mod ports;
+mod secret;
+mod signals;
+mod status;
+
+use std::cell::RefCell;
+use std::io::{self, Write};
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::task::spawn_local;
+use tokio::time::timeout_at;
+use tracing::{info, warn};
+
+use crate::config::{Config, Log, WhenBehind};
+use crate::limits;
+use crate::server::journal::Journal;
+use crate::server::{self, Seat, Secret, Trouble};
+use api::{Change, Down, DownOrder, Failure, Kind, Order, Ps};
+use child::{Child, Ending, Gifts};
+use control::Control;
+use den::Den;
+use orders::Verb;
+
+/// What `herdctl up` was asked.
+#[derive(Debug, Clone)]
+pub struct Up {
+    pub config: Config,
+    /// Added to every port that is not 0.
+    pub port_offset: u16,
+    /// The servers to start, as indexes into [`Config::servers`]; empty: all.
+    pub only: Vec<usize>,
+    /// How long all may take until they listen and are linked.
+    pub wait_ms: u64,
+    /// Say "ready" at once.
+    pub no_wait: bool,
+    /// There is a terminal, and a hangup of it ends the herd.
+    pub foreground: bool,
+}
+
+/// What runs on a server's thread: [`server::main`], or a test's stand-in.
+pub type Body = fn(Seat) -> Result<(), Trouble>;
+
+/// Runs the herd on this thread until `down`, a signal, or trouble. `ready` is called once, with the
+/// `herd.ps/1` document, when all listen and all links are up (at once with `no_wait`).
+///
+/// # Errors
+///
+/// [`Kind::Taken`] if a herd runs here or a port is taken, and nothing was started; [`Kind::Timeout`] or
+/// [`Kind::Failed`] if the herd did not become ready, and all was taken down again.
+pub fn run(up: Up, ready: impl FnOnce(&Ps)) -> Result<Down, Failure> {
+    Supervisor::new(up).run_with_signals(ready)
+}
+
+/// A herd about to come up.
+#[derive(Debug)]
+pub struct Supervisor {
+    up: Up,
+    body: Body,
+    events: mpsc::Sender<Event>,
+    inbox: mpsc::Receiver<Event>,
+}
+
+/// A way to ask a herd to leave from any thread, as Ctrl-C does; never waits.
+#[derive(Debug, Clone)]
+pub struct Interrupt(mpsc::Sender<Event>);
+
+impl Interrupt {
+    /// Asks once; asking again changes nothing.
+    pub fn press(&self) {
+        // The queue is as good as never full, and a second press needs no queue.
+        let _ = self.0.try_send(Event::Pressed);
+    }
+}
+
+impl Supervisor {
+    /// A herd as `herdctl up` asked for it; nothing is taken or started yet.
+    #[must_use]
+    pub fn new(up: Up) -> Self {
+        let (events, inbox) = mpsc::channel(limits::EVENTS_MAX);
+        Self { up, body: server::main, events, inbox }
+    }
+
+    /// Puts another body on the servers' threads.
+    #[must_use]
+    pub fn body(mut self, body: Body) -> Self {
+        self.body = body;
+        self
+    }
+
+    /// The way to ask it to leave from elsewhere.
+    #[must_use]
+    pub fn interrupt(&self) -> Interrupt {
+        Interrupt(self.events.clone())
+    }
+
+    /// [`run`](Self::run), with the process's signals taken; once in a process.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`].
+    pub fn run_with_signals(self, ready: impl FnOnce(&Ps)) -> Result<Down, Failure> {
+        signals::install(self.interrupt(), self.up.foreground)?;
+        self.run(ready)
+    }
+
+    /// Runs the herd on this thread, as [`run`] says, without touching the process's signals.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`].
+    pub fn run(self, ready: impl FnOnce(&Ps)) -> Result<Down, Failure> {
+        let (prepared, den, control) = self.prepare()?;
+        let journal = prepared.journal()?;
+        let _events = journal.install();
+        raise_descriptors();
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build_local(LocalOptions::default())
+            .map_err(|why| Failure::new(Kind::Failed, format!("the system gives no runtime: {why}")))?;
+        let outcome = runtime.block_on(prepared.serve(den, control, ready));
+        runtime.shutdown_background();
+        outcome
+    }
+
+    /// Takes all that can be refused, before any server runs: the den, the secret, the ports.
+    fn prepare(self) -> Result<(Prepared, Den, UnixListener), Failure> {
+        let Self { up, body, events, inbox } = self;
+        let mut config = ports::moved(up.config.clone(), up.port_offset)?;
+        let since = Timestamp::now();
+        let (den, control) = Den::take(&config.path, &fingerprint(&config, &up.only), &status::rfc3339(since))?;
+        let secret = secret::of(&config)?;
+        let listeners = ports::bind_all(&mut config)?;
+        let children =
+            config.servers.iter().enumerate().map(|(index, server)| Child::new(index, &server.name)).collect();
+        let herd = Herd {
+            config: Arc::new(config),
+            body,
+            secret,
+            since,
+            up_at: Instant::now(),
+            children,
+            changed: Arc::new(Notify::new()),
+            events,
+            leaving: None,
+        };
+        Ok((Prepared { up, herd, listeners, inbox }, den, control))
+    }
+}
+
+/// What there is to know of a running herd. Shared by the tasks of the supervisor's thread, and borrowed only between awaits.
+struct Herd {
+    config: Arc<Config>,
+    body: Body,
+    secret: Secret,
+    since: Timestamp,
+    up_at: Instant,
+    children: Vec<Child>,
+    /// Rung when a server's phase, a link's liveness, or anything here has changed.
+    changed: Arc<Notify>,
+    events: mpsc::Sender<Event>,
+    leaving: Option<Leaving>,
+}
+
+type Shared = Rc<RefCell<Herd>>;
+
+/// A herd on its way down.
+#[derive(Debug)]
+struct Leaving {
+    /// Who to tell when it is done.
+    farewells: Vec<oneshot::Sender<Down>>,
+    /// No more asking.
+    force: bool,
+}
+
+/// All that can happen to a supervisor.
+#[derive(Debug)]
+enum Event {
+    /// The control channel wants something.
+    Asked(Asked),
+    /// A server's thread is about to return.
+    Ended { index: usize, life: u32, ending: Ending },
+    /// Ctrl-C, SIGTERM or a hangup, for the first time.
+    Pressed,
+    /// All are ready, or will not be.
+    Ready(Result<(), Failure>),
+    /// All servers have left.
+    Left(Down),
+}
+
+/// A question or an order, and where its answer goes.
+#[derive(Debug)]
+enum Asked {
+    Ps(oneshot::Sender<Ps>),
+    Order(Verb, Order, oneshot::Sender<Result<Change, Failure>>),
+    Down(DownOrder, oneshot::Sender<Down>),
+}
+
+/// A herd whose ports are bound and whose servers do not run yet.
+struct Prepared {
+    up: Up,
+    herd: Herd,
+    listeners: Vec<TcpListener>,
+    inbox: mpsc::Receiver<Event>,
+}
+
+impl Prepared {
+    /// The supervisor's own log. It never waits for the disk, whatever the servers do: `ps` must be answered.
+    fn journal(&self) -> Result<Journal, Failure> {
+        let log = Log { when_behind: WhenBehind::Count, ..self.herd.config.log.clone() };
+        Journal::open(&log, "herd", self.herd.since).map_err(|why| {
+            let path = log.directory.join("herd.log");
+            Failure::new(Kind::Failed, format!("cannot write the log {}: {why}", path.display()))
+        })
+    }
+
+    async fn serve(self, den: Den, control: UnixListener, ready: impl FnOnce(&Ps)) -> Result<Down, Failure> {
+        let Self { up, mut herd, listeners, inbox } = self;
+        let notes = leftover_notes(&den);
+        let control = Control::serve(control, herd.events.clone())
+            .map_err(|why| Failure::new(Kind::Failed, format!("cannot serve the control socket: {why}")))?;
+        info!("up: {} with {} servers, pid {}", herd.config.path.display(), herd.children.len(), std::process::id());
+        let chosen = if up.only.is_empty() { (0..listeners.len()).collect() } else { up.only.clone() };
+        for (index, listener) in listeners.into_iter().enumerate() {
+            if chosen.contains(&index) {
+                // A failure is the child's state, and readiness reports it.
+                let _ = herd.start(index, listener, None);
+            }
+        }
+        let herd = Rc::new(RefCell::new(herd));
+        spawn_local(observe(herd.clone()));
+        spawn_local(become_ready(herd.clone(), chosen, up.clone()));
+        let outcome = live(&herd, inbox, up.foreground, |ps| {
+            let mut ps = ps;
+            ps.notes = notes;
+            ready(&ps);
+        })
+        .await;
+        // Before anyone is told: who hears "down" may say "up" at once.
+        drop(den);
+        let down = outcome.down.clone();
+        for farewell in herd.borrow_mut().leaving.take().into_iter().flat_map(|leaving| leaving.farewells) {
+            let _ = farewell.send(down.clone());
+        }
+        control.close().await;
+        outcome.trouble.map_or(Ok(outcome.down), Err)
+    }
+}
+
+/// How a herd's life ended.
+struct Outcome {
+    down: Down,
+    /// Why it never became ready.
+    trouble: Option<Failure>,
+}
+
+/// The loop. It never waits but for the next event.
+async fn live(herd: &Shared, mut inbox: mpsc::Receiver<Event>, foreground: bool, ready: impl FnOnce(Ps)) -> Outcome {
+    let mut ready = Some(ready);
+    let mut trouble = None;
+    loop {
+        let event = inbox.recv().await.expect("the herd itself holds a sender");
+        match event {
+            Event::Asked(asked) => answer(herd, asked),
+            Event::Ended { index, life, ending } => {
+                let mut herd = herd.borrow_mut();
+                herd.children[index].ended(life, ending);
+                herd.changed.notify_waiters();
+            }
+            Event::Pressed => {
+                if foreground {
+                    let _ = writeln!(io::stderr(), "stopping… (Ctrl-C again to quit at once)");
+                }
+                leave(herd, DownOrder::default(), None, "by a signal");
+            }
+            Event::Ready(Ok(())) => {
+                if let Some(ready) = ready.take() {
+                    info!("ready after {} ms", status::ms_since(herd.borrow().up_at));
+                    ready(herd.borrow_mut().ps());
+                }
+            }
+            Event::Ready(Err(failure)) => {
+                warn!("not ready: {}", failure.message);
+                trouble = Some(failure);
+                leave(herd, DownOrder::default(), None, "because it did not become ready");
+            }
+            Event::Left(down) => {
+                info!("down after {} ms", down.took_ms);
+                return Outcome { down, trouble };
+            }
+        }
+    }
+}
+
+/// Answers at once, or starts a task that will. Whoever asked may have gone: then the answer is dropped.
+fn answer(herd: &Shared, asked: Asked) {
+    match asked {
+        Asked::Ps(to) => {
+            let _ = to.send(herd.borrow_mut().ps());
+        }
+        Asked::Order(verb, order, to) => {
+            let herd = herd.clone();
+            spawn_local(async move {
+                let _ = to.send(orders::carry_out(&herd, verb, &order).await);
+            });
+        }
+        Asked::Down(order, to) => leave(herd, order, Some(to), "by the command line"),
+    }
+}
+
+/// Begins to leave, or joins those who wait for it.
+fn leave(herd: &Shared, order: DownOrder, farewell: Option<oneshot::Sender<Down>>, why: &str) {
+    let mut borrowed = herd.borrow_mut();
+    let begun = borrowed.leaving.is_some();
+    let leaving = borrowed.leaving.get_or_insert(Leaving { farewells: Vec::new(), force: false });
+    leaving.farewells.extend(farewell);
+    leaving.force |= order.force;
+    borrowed.changed.notify_waiters();
+    if !begun {
+        info!("going down {why}");
+        let patience = order.timeout_ms.map_or(limits::LEAVE_MAX, Duration::from_millis).min(limits::DOWN_MAX);
+        let (herd, events) = (herd.clone(), borrowed.events.clone());
+        spawn_local(async move {
+            let down = orders::leave(&herd, patience).await;
+            let _ = events.send(Event::Left(down)).await;
+        });
+    }
+}
+
+/// Reports whether the herd became ready; says nothing if it was told to leave before.
+async fn become_ready(herd: Shared, chosen: Vec<usize>, up: Up) {
+    let outcome =
+        if up.no_wait { Some(Ok(())) } else { orders::ready(&herd, &chosen, Duration::from_millis(up.wait_ms)).await };
+    let events = herd.borrow().events.clone();
+    if let Some(outcome) = outcome {
+        let _ = events.send(Event::Ready(outcome)).await;
+    }
+}
+
+/// Keeps the states what the vitals say, so that "since" is true and the log tells each change when it happens.
+async fn observe(herd: Shared) {
+    let changed = herd.borrow().changed.clone();
+    loop {
+        let mut rung = pin!(changed.notified());
+        rung.as_mut().enable();
+        herd.borrow_mut().observe();
+        rung.await;
+    }
+}
+
+/// Waits until `level` gives something, looking whenever something has changed; nothing after the deadline.
+async fn until<T>(herd: &Shared, deadline: Instant, mut level: impl FnMut(&Herd) -> Option<T>) -> Option<T> {
+    let changed = herd.borrow().changed.clone();
+    loop {
+        // Before the levels are read, or a change between reading and waiting is missed.
+        let mut rung = pin!(changed.notified());
+        rung.as_mut().enable();
+        herd.borrow_mut().observe();
+        if let Some(reached) = level(&herd.borrow()) {
+            return Some(reached);
+        }
+        if timeout_at(deadline.into(), rung).await.is_err() {
+            return None;
+        }
+    }
+}
+
+impl Herd {
+    /// Starts a server on a bound listener, and gives the number of its life.
+    fn start(&mut self, index: usize, listener: TcpListener, by: Option<&'static str>) -> Result<u32, Failure> {
+        let gifts = Gifts {
+            config: self.config.clone(),
+            listener,
+            herd_up_since: self.since,
+            secret: self.secret.clone(),
+            changed: self.changed.clone(),
+            events: self.events.clone(),
+            body: self.body,
+        };
+        let child = &mut self.children[index];
+        child.spawn(gifts, by).map_err(|why| {
+            let why = format!("the system gives no thread: {why}");
+            child.could_not_start(&why);
+            Failure::new(Kind::Failed, format!("{} failed: {why}", child.name()))
+        })
+    }
+
+    fn observe(&mut self) {
+        for child in &mut self.children {
+            child.observe();
+        }
+    }
+
+    fn ps(&mut self) -> Ps {
+        self.observe();
+        status::ps(self)
+    }
+}
+
+/// Two `up`s with equal fingerprints ask for the same herd. What `herd.toml` means counts, not how it is
+/// spelled; a new comment is no change.
+fn fingerprint(config: &Config, only: &[usize]) -> String {
+    den::hash16(format!("{config:?} {only:?}").as_bytes())
+}
+
+fn leftover_notes(den: &Den) -> Vec<String> {
+    let note = den.leftover().map(|left| {
+        let note = format!("the last supervisor (pid {}) died without cleaning up; starting fresh", left.pid);
+        warn!("{note}");
+        note
+    });
+    note.into_iter().collect()
+}
+
+/// Ten thousand clients need as many descriptors, and the usual soft limit is 1024.
+fn raise_descriptors() {
+    let raised =
+        getrlimit(Resource::RLIMIT_NOFILE).and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
+    if let Err(why) = raised {
+        warn!("cannot raise the limit of open files: {why}");
+    }
+}

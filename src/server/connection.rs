@@ -21,7 +21,8 @@ use tracing::{info, warn};
 
 use super::record::Level;
 use super::socket::{self, Outbox};
-use super::{Server, clock, link};
+use super::state::Server;
+use super::{clock, link};
 use crate::limits;
 use crate::protocol::atlas::Edition;
 use crate::protocol::hello;
@@ -42,8 +43,7 @@ pub(super) async fn serve(server: Rc<Server>, mut stream: TcpStream, address: So
     info!("{} connected, {} now", client.who, server.clients());
     match client.talk(&mut stream).await {
         End::Neighbour(hello) => {
-            drop(seat);
-            link::answer(&server, stream, &client.who, &hello, client.inbox).await;
+            link::answer(&server, stream, seat, &client.who, &hello, client.inbox).await;
         }
         End::Left(why) => {
             if why.is_ours() {
@@ -87,6 +87,8 @@ struct Held {
     after: Edition,
     /// How many of them wait.
     waiting: u64,
+    /// They are one answer to a question, on many lines.
+    is_places: bool,
 }
 
 enum End {
@@ -181,7 +183,7 @@ impl Client {
                 },
                 answer = poll_lookup(&mut self.lookup), if self.lookup.is_some() => {
                     self.lookup = None;
-                    self.hold(Held { bytes: answer, after: 0, waiting: 0 });
+                    self.hold(Held { bytes: answer, is_places: true, ..Held::default() });
                 }
                 () = server.confirmations.moved.notified(), if !self.held.is_empty() => {}
                 _ = write.writable(), if !self.outbox.is_empty() => {}
@@ -311,11 +313,20 @@ impl Client {
                 self.server.count_unconfirmed(held.waiting);
                 warn!("{}: {} answers written that no neighbour has confirmed in time", self.who, held.waiting);
             }
-            self.server.journal.client_traffic(clock::now(), Level::Out, &self.who, &held.bytes);
+            self.log_said(&held);
             if self.outbox.is_empty() {
                 self.taken_at = clock::instant();
             }
             self.outbox.push(held.bytes);
+        }
+    }
+
+    fn log_said(&self, held: &Held) {
+        let (journal, now) = (&self.server.journal, clock::now());
+        if held.is_places {
+            journal.client_traffic(now, Level::Out, &self.who, &in_two_lines(&held.bytes));
+        } else {
+            journal.client_traffic(now, Level::Out, &self.who, &held.bytes);
         }
     }
 
@@ -356,6 +367,21 @@ impl Client {
             _ => Gone::Idle,
         }
     }
+}
+
+/// An answer to a question as its `AT` line and its JSON, one line each: hundreds of log records for one answer would
+/// bury everything else.
+fn in_two_lines(answer: &[u8]) -> Vec<u8> {
+    let mut lines = answer.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+    let mut text = lines.next().unwrap_or_default().to_vec();
+    text.push(b'\n');
+    for line in lines {
+        text.extend_from_slice(line.trim_ascii());
+        text.push(b' ');
+    }
+    text.pop();
+    text.push(b'\n');
+    text
 }
 
 async fn poll_lookup(lookup: &mut Option<Pin<Box<dyn Future<Output = Vec<u8>>>>>) -> Vec<u8> {

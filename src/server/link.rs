@@ -19,9 +19,10 @@ use tokio::task::yield_now;
 use tokio::time::{sleep, sleep_until, timeout};
 use tracing::{info, warn};
 
+use super::clock;
 use super::record::Level;
 use super::socket::{Outbox, linger};
-use super::{Server, clock, random};
+use super::state::{ClientSeat, LinkSeat, Server, random};
 use crate::limits;
 use crate::protocol::hello::{Answering, Dialing, Nonce, Proven, Refusal};
 use crate::protocol::link::{Effect, Link};
@@ -49,15 +50,26 @@ pub(super) async fn keep(server: Rc<Server>, neighbour: usize) {
     }
 }
 
-/// Answers a connection whose first line was `hello`; what has come after it is in `inbox`.
-pub(super) async fn answer(server: &Rc<Server>, mut stream: TcpStream, who: &str, hello: &[u8], mut inbox: Vec<u8>) {
+/// Answers a connection whose first line was `hello`; what has come after it is in `inbox`. It holds a client's
+/// seat until it has proved itself, so that hellos cannot crowd a server any more than clients can.
+pub(super) async fn answer(
+    server: &Rc<Server>,
+    mut stream: TcpStream,
+    seat: ClientSeat,
+    who: &str,
+    hello: &[u8],
+    mut inbox: Vec<u8>,
+) {
     let proving = prove_as_listener(server, &mut stream, who, hello, &mut inbox);
-    let proof = timeout(limits::HANDSHAKE_MAX, proving).await.unwrap_or(Err(NoLink::Slow));
-    match proof {
-        Ok((neighbour, proven)) => talk(server, stream, neighbour, proven, inbox).await,
+    match timeout(limits::HANDSHAKE_MAX, proving).await.unwrap_or(Err(NoLink::Slow)) {
+        Ok((neighbour, proven)) => {
+            drop(seat);
+            talk(server, stream, neighbour, proven, inbox).await;
+        }
         Err(why) => {
-            warn!("{who} gone: it claimed to be a neighbour, but {why}");
             linger(stream, &server.scratch).await;
+            drop(seat);
+            warn!("{who} gone, {} now: it claimed to be a neighbour, but {why}", server.clients());
         }
     }
 }
@@ -235,7 +247,7 @@ struct Talk<'a> {
     server: &'a Rc<Server>,
     neighbour: usize,
     their_run: u64,
-    seat: super::LinkSeat,
+    seat: LinkSeat,
     link: Link,
     inbox: Vec<u8>,
     outbox: Outbox,
@@ -313,6 +325,9 @@ impl<'a> Talk<'a> {
             if has_said_all && server.links_leave() {
                 return Down::Stopping;
             }
+            if alarm.is_elapsed() {
+                alarm.as_mut().reset(self.next_deadline().into());
+            }
             tokio::select! {
                 // Whatever has come is heard before anything is called dead.
                 biased;
@@ -324,20 +339,18 @@ impl<'a> Talk<'a> {
                 _ = write.writable(), if !self.outbox.is_empty() => {}
                 () = server.moved.notified(), if has_said_all => {}
                 () = yield_now(), if self.outbox.is_empty() && !has_said_all => {}
-                () = &mut alarm => {
-                    if self.heard_at.elapsed() >= limits::LINK_SILENCE_MAX {
-                        return Down::Silent;
-                    }
-                    alarm.as_mut().reset(self.next_deadline().into());
-                }
+                () = &mut alarm => if self.heard_at.elapsed() >= limits::LINK_SILENCE_MAX {
+                    return Down::Silent;
+                },
             }
         }
     }
 
-    /// When to say a heartbeat or call the link dead, whichever is first.
+    /// When to say a heartbeat, if one could be said, or to call the link dead, whichever is first.
     fn next_deadline(&self) -> Instant {
-        let heartbeat = self.said_at.max(clock::instant() - limits::HEARTBEAT_EVERY) + limits::HEARTBEAT_EVERY;
-        heartbeat.min(self.heard_at + limits::LINK_SILENCE_MAX)
+        let dead = self.heard_at + limits::LINK_SILENCE_MAX;
+        let can_say = self.outbox.is_empty() && self.link.told().is_some();
+        if can_say { dead.min(self.said_at + limits::HEARTBEAT_EVERY) } else { dead }
     }
 
     /// Hears the whole lines that have come.

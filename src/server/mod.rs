@@ -4,48 +4,43 @@
 //! shared with another server: it would not compile. Four things cross threads and nothing else does: the proven
 //! configuration (read only), [`Signal`]s in, [`Vitals`](vitals::Vitals) out, and log records to the appender.
 //!
-//! Reading order: here (bind, serve, obey), [`connection`] a client, [`link`] a neighbour, `confirm` when an answer
-//! may be written, `lookup` places, `socket` what all connections share, [`journal`], `logfile` and [`record`] the
-//! log, [`vitals`] what it shows, [`clock`].
+//! Reading order: here (serve, obey, leave), `state` what its tasks share, `door` who is let in, `connection` a client,
+//! `link` a neighbour, `confirm` when an answer may be written, `lookup` places, `socket` what all connections do,
+//! [`journal`], `logfile` and [`record`] the log, [`vitals`] what it shows, [`clock`].
 
 pub mod clock;
 mod confirm;
 mod connection;
+mod door;
 pub mod journal;
 mod link;
 mod logfile;
 mod lookup;
 pub mod record;
 mod socket;
+mod state;
 pub mod vitals;
 
-use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
 use tokio::runtime::{Builder, LocalOptions};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tracing::{error, info, warn};
 
 use crate::config::Config;
 use crate::limits;
-use crate::places::Places;
-use crate::protocol::atlas::{Edition, Source};
-use crate::protocol::hello::Identity;
-use crate::protocol::node::Node;
-use confirm::{Confirmations, Patience};
-use connection::Admission;
+use confirm::Patience;
+use door::Door;
 use journal::Journal;
-use lookup::Lookups;
-use socket::Scratch;
+use state::{Leaving, Server};
 use vitals::{Phase, Vitals};
 
 /// All that a server is given when it starts.
@@ -134,58 +129,6 @@ pub fn main(seat: Seat) -> Result<(), Trouble> {
     // Never dropped: a plain drop would wait for whatever a task has blocked on.
     runtime.shutdown_background();
     ended.unwrap_or_else(|panic| resume_unwind(panic))
-}
-
-/// One server, shared by its tasks and by nobody else.
-struct Server {
-    config: Arc<Config>,
-    index: usize,
-    secret: Secret,
-    /// Chosen at random: a neighbour that knew another run knows nothing of this one.
-    run: u64,
-    node: RefCell<Node>,
-    neighbours: Vec<Neighbour>,
-    /// Rung when the atlas has a new edition, and when a link must look up for another reason.
-    moved: Notify,
-    confirmations: Confirmations,
-    lookups: Lookups,
-    scratch: Scratch,
-    journal: Journal,
-    vitals: Arc<Vitals>,
-    links_made: Cell<u32>,
-    leaving: Cell<Leaving>,
-    /// Rung when `leaving` moves on.
-    leave: Notify,
-}
-
-/// How far a stopping server has got.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Leaving {
-    No,
-    /// Clients get what they are owed and are sent away.
-    Clients,
-    /// Neighbours are told the rest.
-    Links,
-}
-
-/// A neighbour, whether linked at present or not.
-struct Neighbour {
-    name: String,
-    address: SocketAddr,
-    /// It dials this server; otherwise this server dials it.
-    dials: bool,
-    /// The live connection to it.
-    current: Cell<Option<Source>>,
-    /// Its run when last linked, and what was heard of that run: where to resume.
-    resume: Cell<(u64, Edition)>,
-}
-
-impl Neighbour {
-    /// What this server already has of that run.
-    fn heard_of(&self, run: u64) -> Edition {
-        let (known, heard) = self.resume.get();
-        if known == run { heard } else { 0 }
-    }
 }
 
 async fn live(seat: Seat, journal: Journal) -> Result<(), Trouble> {
@@ -313,228 +256,4 @@ async fn be_patient(server: Rc<Server>) {
             sleep(limits::CONFIRM_MAX / 10).await;
         }
     }
-}
-
-/// Where connections come in.
-struct Door {
-    open: bool,
-}
-
-impl Default for Door {
-    fn default() -> Self {
-        Self { open: true }
-    }
-}
-
-impl Door {
-    fn is_open(&self) -> bool {
-        self.open
-    }
-
-    fn open(&mut self) {
-        self.open = true;
-    }
-
-    fn admit(
-        &mut self,
-        server: &Rc<Server>,
-        tasks: &mut JoinSet<()>,
-        accepted: io::Result<(tokio::net::TcpStream, SocketAddr)>,
-    ) {
-        match accepted {
-            Ok((stream, address)) => match server.admission() {
-                Some(admission) => {
-                    let _ = stream.set_nodelay(true);
-                    tasks.spawn_local(connection::serve(Rc::clone(server), stream, address, admission));
-                }
-                None => warn!("client {address} dropped: there are connections_max clients already"),
-            },
-            // The caller gave up meanwhile; or there are no descriptors left, which time alone can mend.
-            Err(why) => {
-                warn!("cannot accept: {why}");
-                self.open = false;
-            }
-        }
-    }
-}
-
-impl Server {
-    fn new(
-        config: Arc<Config>,
-        index: usize,
-        secret: Secret,
-        vitals: Arc<Vitals>,
-        journal: Journal,
-    ) -> io::Result<Self> {
-        let limits = &config.limits;
-        Ok(Self {
-            run: getrandom::u64().map_err(io::Error::other)?,
-            node: RefCell::new(Node::new(&config.servers[index].name, limits.clients_max)),
-            neighbours: neighbours(&config, index),
-            moved: Notify::new(),
-            confirmations: Confirmations::new(config.ack),
-            lookups: Lookups::new(Places::open(&config.places), limits.lookups_max),
-            scratch: Scratch::new(),
-            links_made: Cell::new(0),
-            leaving: Cell::new(Leaving::No),
-            leave: Notify::new(),
-            config,
-            index,
-            secret,
-            journal,
-            vitals,
-        })
-    }
-
-    /// How this server names itself to a neighbour.
-    fn identity(&self) -> Identity<'_> {
-        Identity {
-            herd: &self.config.herd,
-            server: &self.config.servers[self.index].name,
-            run: self.run,
-            secret: &self.secret.0,
-        }
-    }
-
-    fn edition(&self) -> Edition {
-        self.node.borrow().atlas().edition()
-    }
-
-    /// Shows and announces what the atlas has become.
-    fn learned(&self) {
-        let node = self.node.borrow();
-        let atlas = node.atlas();
-        if self.vitals.edition.swap(atlas.edition(), Relaxed) != atlas.edition() {
-            self.vitals.knows.store(atlas.len() as u64, Relaxed);
-            self.vitals.digest.store(atlas.digest(), Relaxed);
-            self.moved.notify_waiters();
-        }
-        self.vitals.log_lost.store(self.journal.lost(), Relaxed);
-    }
-
-    /// A neighbour has been told up to `told`, as far as the kernel takes anything.
-    fn told(&self, neighbour: usize, link: Source, told: Edition) {
-        self.vitals.neighbours[neighbour].told.store(told, Relaxed);
-        self.confirmations.sent(link, told);
-    }
-
-    /// A neighbour has said that it heard up to `edition`.
-    fn confirmed_by(&self, neighbour: usize, edition: Edition) {
-        self.vitals.neighbours[neighbour].heard.store(edition, Relaxed);
-        self.confirmations.heard(edition);
-    }
-
-    fn count_unconfirmed(&self, answers: u64) {
-        self.vitals.unconfirmed.fetch_add(answers, Relaxed);
-    }
-
-    fn line_bytes_max(&self) -> usize {
-        self.config.limits.line_bytes_max
-    }
-
-    /// The longest line of a neighbour: a client's, behind a server's name and a skew.
-    fn report_bytes_max(&self) -> usize {
-        self.line_bytes_max() + limits::HELLO_BYTES_MAX
-    }
-
-    fn neighbour_that_dials(&self, name: &str) -> Option<usize> {
-        self.neighbours.iter().position(|neighbour| neighbour.dials && neighbour.name == name)
-    }
-
-    fn clients(&self) -> u32 {
-        self.vitals.clients.load(Relaxed)
-    }
-
-    fn admission(&self) -> Option<Admission> {
-        let (clients, most) = (self.clients() as usize, self.config.limits.connections_max);
-        match clients {
-            _ if clients < most => Some(Admission::Client),
-            _ if clients < most + limits::NEIGHBOURS_WAITING_MAX => Some(Admission::NeighbourOnly),
-            _ => None,
-        }
-    }
-
-    /// Counts a client for as long as the seat is kept.
-    fn seat_client(self: &Rc<Self>) -> ClientSeat {
-        self.vitals.clients.fetch_add(1, Relaxed);
-        ClientSeat(Rc::clone(self))
-    }
-
-    /// Makes a new connection the live one of its link, for as long as the seat is kept. An older connection to the
-    /// same neighbour sees that it is no longer current and ends.
-    fn seat_link(self: &Rc<Self>, neighbour: usize) -> LinkSeat {
-        self.links_made.set(self.links_made.get() + 1);
-        let id = Source::link(self.links_made.get());
-        self.neighbours[neighbour].current.set(Some(id));
-        self.confirmations.link_up(id);
-        self.vitals.set_live(neighbour, true);
-        self.moved.notify_waiters();
-        LinkSeat { server: Rc::clone(self), neighbour, id }
-    }
-
-    fn is_leaving(&self) -> bool {
-        self.leaving.get() != Leaving::No
-    }
-
-    fn links_leave(&self) -> bool {
-        self.leaving.get() == Leaving::Links
-    }
-
-    fn move_on(&self, leaving: Leaving) {
-        self.leaving.set(leaving);
-        self.leave.notify_waiters();
-        self.moved.notify_waiters();
-    }
-}
-
-struct ClientSeat(Rc<Server>);
-
-impl Drop for ClientSeat {
-    fn drop(&mut self) {
-        self.0.vitals.clients.fetch_sub(1, Relaxed);
-    }
-}
-
-struct LinkSeat {
-    server: Rc<Server>,
-    neighbour: usize,
-    id: Source,
-}
-
-impl LinkSeat {
-    fn is_current(&self, server: &Server) -> bool {
-        server.neighbours[self.neighbour].current.get() == Some(self.id)
-    }
-}
-
-impl Drop for LinkSeat {
-    fn drop(&mut self) {
-        self.server.confirmations.link_down(self.id);
-        if self.is_current(&self.server) {
-            self.server.neighbours[self.neighbour].current.set(None);
-            self.server.vitals.set_live(self.neighbour, false);
-        }
-    }
-}
-
-/// The neighbours of a server, in the order of the links.
-fn neighbours(config: &Config, index: usize) -> Vec<Neighbour> {
-    let ends = config.links.iter().filter_map(|link| match index {
-        _ if link.dialer == index => Some((link.listener, false)),
-        _ if link.listener == index => Some((link.dialer, true)),
-        _ => None,
-    });
-    ends.map(|(server, dials)| Neighbour {
-        name: config.servers[server].name.clone(),
-        address: config.servers[server].address,
-        dials,
-        current: Cell::new(None),
-        resume: Cell::new((0, 0)),
-    })
-    .collect()
-}
-
-/// A number that cannot be guessed; without a source of randomness, one that can.
-fn random() -> u64 {
-    getrandom::u64().unwrap_or_default()
 }

@@ -66,6 +66,9 @@ pub fn heading(at: Time, text: &str) -> String {
 pub fn append_traffic(at: Time, direction: Level, who: &str, lines: &[u8], block: &mut Vec<u8>) -> u64 {
     let count = memchr_iter(b'\n', lines).count() as u64;
     let mut number = next_numbers(count);
+    let tail = format!(" {} {who} | ", direction.name());
+    // Looked at once a burst, not once a line: nearly every burst is plain.
+    let plain = all_bytes(lines, |byte| is_plain(byte) | (byte == b'\n'));
     let mut start = 0;
     STAMP.with_borrow_mut(|stamp| {
         let stamp = stamp.text(at);
@@ -73,11 +76,13 @@ pub fn append_traffic(at: Time, direction: Level, who: &str, lines: &[u8], block
             block.extend_from_slice(stamp);
             block.extend_from_slice(b" #");
             block.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
-            for part in [" ", direction.name(), " ", who, " | "] {
-                block.extend_from_slice(part.as_bytes());
+            block.extend_from_slice(tail.as_bytes());
+            if plain {
+                block.extend_from_slice(&lines[start..=end]);
+            } else {
+                escape_bytes(&lines[start..end], block);
+                block.push(b'\n');
             }
-            escape_bytes(&lines[start..end], block);
-            block.push(b'\n');
             (start, number) = (end + 1, number + 1);
         }
     });
@@ -111,26 +116,29 @@ fn escape_text(text: &str, into: &mut String) {
 }
 
 /// Appends bytes as printable ASCII: `\` is `\\`, anything else outside space to tilde `\xNN`.
-pub fn escape_bytes(bytes: &[u8], into: &mut Vec<u8>) {
-    let plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'\\';
-    if bytes.iter().all(|&byte| plain(byte)) {
-        into.extend_from_slice(bytes);
-        return;
-    }
+fn escape_bytes(bytes: &[u8], into: &mut Vec<u8>) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     for &byte in bytes {
         match byte {
             b'\\' => into.extend_from_slice(b"\\\\"),
-            byte if plain(byte) => into.push(byte),
-            byte => {
-                const DIGITS: &[u8; 16] = b"0123456789abcdef";
-                into.extend([b'\\', b'x', DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
-            }
+            byte if is_plain(byte) => into.push(byte),
+            byte => into.extend([b'\\', b'x', DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]),
         }
     }
 }
 
+/// Whether a byte stands for itself in a record.
+fn is_plain(byte: u8) -> bool {
+    (b' '..=b'~').contains(&byte) & (byte != b'\\')
+}
+
+/// Whether `is` holds for every byte; with no early way out, so that many bytes are looked at at once.
+fn all_bytes(bytes: &[u8], is: impl Fn(u8) -> bool) -> bool {
+    bytes.iter().fold(true, |all, &byte| all & is(byte))
+}
+
 thread_local! {
-    static STAMP: RefCell<Stamp> = RefCell::new(Stamp { second: None, text: Vec::new() });
+    static STAMP: RefCell<Stamp> = const { RefCell::new(Stamp { second: None, text: Vec::new() }) };
 }
 
 /// A time as text. A busy server asks thousands of times a second, and only the last six digits differ.

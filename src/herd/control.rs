@@ -1,0 +1,251 @@
+//! The control channel: HTTP/1.1 and JSON over the Unix socket. It turns requests into events of the herd's
+//! loop and the loop's answers into replies, and decides nothing.
+//!
+//! Who may connect is settled before a byte is read: the socket is in a folder of ours, and the peer's uid,
+//! as the kernel tells it, must be ours. All is bounded: connections, bodies, waits. There is no token here
+//! and there must be no way to these routes but this socket.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderValue, StatusCode, Uri};
+use axum::middleware::map_response;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, Sleep, sleep, timeout};
+use tracing::warn;
+
+use super::api::{self, Change, Down, DownOrder, Failure, Kind, Order, Ps, Version};
+use super::orders::Verb;
+use super::panics::printable;
+use super::{Asked, Event};
+use crate::limits;
+
+/// The control channel, being served.
+#[derive(Debug)]
+pub struct Control {
+    goodbye: oneshot::Sender<()>,
+    served: JoinHandle<()>,
+}
+
+impl Control {
+    /// Serves the socket on the present runtime.
+    ///
+    /// # Errors
+    ///
+    /// If the runtime does not take the socket.
+    pub fn serve(listener: std::os::unix::net::UnixListener, events: mpsc::Sender<Event>) -> io::Result<Self> {
+        let door = Door {
+            listener: UnixListener::from_std(listener)?,
+            room: Arc::new(Semaphore::new(limits::CONTROL_CONNECTIONS_MAX)),
+        };
+        let (goodbye, told) = oneshot::channel();
+        let serving = axum::serve(door, routes(events)).with_graceful_shutdown(async {
+            let _ = told.await;
+        });
+        let served = tokio::task::spawn_local(async move {
+            // It ends by being told to, and has no errors.
+            let _ = serving.await;
+        });
+        Ok(Self { goodbye, served })
+    }
+
+    /// Takes no more connections, and lets those that are open have their last answer.
+    pub async fn close(self) {
+        let _ = self.goodbye.send(());
+        let _ = timeout(limits::CONTROL_FAREWELL_MAX, self.served).await;
+    }
+}
+
+/// What the handlers share: the way to the loop.
+type Loop = State<mpsc::Sender<Event>>;
+type Body = Result<Bytes, BytesRejection>;
+
+fn routes(events: mpsc::Sender<Event>) -> Router {
+    let mut router =
+        Router::new().route("/v1/ps", get(ps)).route("/v1/version", get(version)).route("/v1/down", post(down));
+    for verb in Verb::ALL {
+        router = router.route(&format!("/v1/{verb}"), post(move |events: Loop, body: Body| order(verb, events, body)));
+    }
+    router
+        .fallback(unknown_route)
+        .method_not_allowed_fallback(unknown_route)
+        .layer(DefaultBodyLimit::max(limits::CONTROL_BODY_BYTES_MAX))
+        .layer(map_response(signed))
+        .with_state(events)
+}
+
+async fn ps(State(events): Loop) -> Result<Json<Ps>, Failure> {
+    ask(&events, Asked::Ps).await.map(Json)
+}
+
+async fn version() -> Json<Version> {
+    Json(Version {
+        schema: "herd.version/1".into(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        protocol: api::PROTOCOL,
+        pid: std::process::id(),
+    })
+}
+
+async fn order(verb: Verb, State(events): Loop, body: Body) -> Result<Json<Change>, Failure> {
+    let order: Order = parsed(body)?;
+    ask(&events, |to| Asked::Order(verb, order, to)).await?.map(Json)
+}
+
+async fn down(State(events): Loop, body: Body) -> Result<Json<Down>, Failure> {
+    let order: DownOrder = parsed(body)?;
+    ask(&events, |to| Asked::Down(order, to)).await.map(Json)
+}
+
+async fn unknown_route(uri: Uri) -> Failure {
+    let mut failure = Failure::new(
+        Kind::UnknownRoute,
+        format!(
+            "this supervisor (herdctl {}) has no {} with this method",
+            env!("CARGO_PKG_VERSION"),
+            printable(uri.path())
+        ),
+    );
+    failure.protocol = Some(api::PROTOCOL);
+    failure
+}
+
+/// Puts a question to the loop and waits for its answer.
+async fn ask<T>(
+    events: &mpsc::Sender<Event>,
+    question: impl FnOnce(oneshot::Sender<T>) -> Asked,
+) -> Result<T, Failure> {
+    let (to, answer) = oneshot::channel();
+    events
+        .try_send(Event::Asked(question(to)))
+        .map_err(|_| Failure::new(Kind::Failed, "the supervisor is busy or leaving"))?;
+    match timeout(limits::CONTROL_ANSWER_MAX, answer).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(_)) => Err(Failure::new(Kind::Failed, "the herd has gone down")),
+        Err(_) => Err(Failure::new(Kind::Timeout, "the supervisor did not answer in time")),
+    }
+}
+
+/// A body as JSON; no body means that nothing is specified.
+fn parsed<T: DeserializeOwned + Default>(body: Body) -> Result<T, Failure> {
+    let body = body.map_err(|why| Failure::new(Kind::Usage, why.body_text()))?;
+    if body.is_empty() {
+        return Ok(T::default());
+    }
+    serde_json::from_slice(&body)
+        .map_err(|why| Failure::new(Kind::Usage, format!("the body is no order: {}", printable(&why.to_string()))))
+}
+
+/// Every reply says who speaks.
+async fn signed<B>(mut response: Response<B>) -> Response<B> {
+    let headers = response.headers_mut();
+    headers.insert("herd-protocol", HeaderValue::from(api::PROTOCOL));
+    headers.insert("herd-version", HeaderValue::from_static(env!("CARGO_PKG_VERSION")));
+    response
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        reply(status_of(self.error), &self)
+    }
+}
+
+fn reply(status: StatusCode, document: &impl Serialize) -> Response {
+    (status, Json(document)).into_response()
+}
+
+fn status_of(kind: Kind) -> StatusCode {
+    match kind {
+        Kind::Usage | Kind::BadConfig => StatusCode::BAD_REQUEST,
+        Kind::UnknownName | Kind::UnknownRoute => StatusCode::NOT_FOUND,
+        Kind::NotRunning | Kind::Taken | Kind::CheckFailed => StatusCode::CONFLICT,
+        Kind::Timeout => StatusCode::GATEWAY_TIMEOUT,
+        Kind::Version => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+        Kind::Interrupted => StatusCode::SERVICE_UNAVAILABLE,
+        Kind::Failed => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// The listening socket, with as many places as there may be connections.
+struct Door {
+    listener: UnixListener,
+    room: Arc<Semaphore>,
+}
+
+impl axum::serve::Listener for Door {
+    type Io = Guest;
+    type Addr = ();
+
+    async fn accept(&mut self) -> (Guest, ()) {
+        let place = self.room.clone().acquire_owned().await.expect("the semaphore is never closed");
+        loop {
+            match self.listener.accept().await {
+                Ok((stream, _)) if is_ours(&stream) => return (Guest::new(stream, place), ()),
+                Ok(_) => warn!("another user's connection to the control socket was refused"),
+                Err(why) => {
+                    warn!("cannot accept on the control socket: {why}");
+                    sleep(limits::ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Whether the peer is the same user (`SO_PEERCRED`).
+fn is_ours(stream: &UnixStream) -> bool {
+    stream.peer_cred().is_ok_and(|peer| peer.uid() == nix::unistd::getuid().as_raw())
+}
+
+/// A connection with its place, closed when it has been silent for too long.
+struct Guest {
+    stream: UnixStream,
+    silence: Pin<Box<Sleep>>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Guest {
+    fn new(stream: UnixStream, place: OwnedSemaphorePermit) -> Self {
+        Self { stream, silence: Box::pin(sleep(limits::CONTROL_SILENCE_MAX)), _place: place }
+    }
+}
+
+impl AsyncRead for Guest {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if let Poll::Ready(read) = Pin::new(&mut self.stream).poll_read(cx, buf) {
+            self.silence.as_mut().reset(Instant::now() + limits::CONTROL_SILENCE_MAX);
+            return Poll::Ready(read);
+        }
+        self.silence.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl AsyncWrite for Guest {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

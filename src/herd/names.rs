@@ -1,0 +1,39 @@
+//! Which servers an order means. All names are looked up before anything is done; case does not matter.
+
+use super::api::{Failure, Kind, Order};
+use super::panics::printable;
+use crate::config::{self, Config};
+
+/// The servers that `order` names, each once, in the order of `herd.toml`.
+///
+/// # Errors
+///
+/// [`Kind::UnknownName`] with a suggestion, [`Kind::Usage`] if it names none or both some and all.
+pub fn chosen(config: &Config, order: &Order) -> Result<Vec<usize>, Failure> {
+    match (order.all, order.servers.is_empty()) {
+        (true, true) => return Ok((0..config.servers.len()).collect()),
+        (true, false) => return Err(Failure::new(Kind::Usage, "either server names or all, not both")),
+        (false, true) => return Err(Failure::new(Kind::Usage, "which server?").hint(servers(config))),
+        (false, false) => {}
+    }
+    let mut indexes = order.servers.iter().map(|typed| named(config, typed)).collect::<Result<Vec<_>, _>>()?;
+    indexes.sort_unstable();
+    indexes.dedup();
+    Ok(indexes)
+}
+
+fn named(config: &Config, typed: &str) -> Result<usize, Failure> {
+    config.server_named(typed).ok_or_else(|| {
+        let (shown, path) = (printable(typed), config.path.display());
+        let mut failure =
+            Failure::new(Kind::UnknownName, format!("no server named \"{shown}\" in {path}")).hint(servers(config));
+        let names = config.servers.iter().map(|server| server.name.as_str());
+        failure.did_you_mean.extend(config::closest(typed, names).map(Into::into));
+        failure
+    })
+}
+
+fn servers(config: &Config) -> String {
+    let names: Vec<_> = config.servers.iter().map(|server| server.name.as_str()).collect();
+    format!("servers: {}", names.join(" "))
+}

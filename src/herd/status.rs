@@ -1,0 +1,191 @@
+//! What the herd looks like: read from the servers' vitals, which a hung or dead server shows as well.
+//!
+//! Values in, documents out; nothing here waits or changes anything.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
+
+use jiff::Timestamp;
+
+use super::Herd;
+use super::api::{self, LinkStatus, Ps, ServerStatus, State, Summary};
+use super::child::Child;
+use crate::config::{Config, Link};
+use crate::server::vitals::{Neighbour, Vitals};
+
+/// The `herd.ps/1` document.
+pub fn ps(herd: &Herd) -> Ps {
+    let (config, children) = (&*herd.config, &*herd.children);
+    Ps {
+        schema: "herd.ps/1".into(),
+        config: config.path.display().to_string(),
+        herd: config.herd.clone(),
+        pid: std::process::id(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        protocol: api::PROTOCOL,
+        uptime_ms: ms_since(herd.up_at),
+        logs: config.log.directory.display().to_string(),
+        summary: summary(config, children),
+        servers: (0..children.len()).map(|index| server(config, children, index)).collect(),
+        links: config.links.iter().map(|link| link_status(config, children, *link)).collect(),
+        notes: Vec::new(),
+    }
+}
+
+/// The herd in numbers.
+pub fn summary(config: &Config, children: &[Child]) -> Summary {
+    let in_state = |state| children.iter().filter(|child| child.state() == state).count();
+    let live = live_links(config, children);
+    let running: Vec<bool> = children.iter().map(|child| child.state() == State::Running).collect();
+    let islands = islands(&running, &live);
+    let down = children.iter().filter(|child| child.vitals().is_none()).count();
+    Summary {
+        servers: children.len(),
+        running: in_state(State::Running),
+        paused: in_state(State::Paused),
+        down,
+        links: config.links.len(),
+        links_up: live.len(),
+        islands: islands.iter().enumerate().filter(|(server, island)| **island == Some(*server)).count(),
+        converged: islands.iter().enumerate().all(|(server, island)| match island {
+            Some(first) => atlas(&children[server]) == atlas(&children[*first]),
+            None => true,
+        }),
+    }
+}
+
+fn server(config: &Config, children: &[Child], index: usize) -> ServerStatus {
+    let child = &children[index];
+    let (since, since_at) = child.since();
+    let vitals = child.vitals();
+    let level = |read: fn(&Vitals) -> u64| vitals.map_or(0, read);
+    ServerStatus {
+        name: child.name().into(),
+        state: child.state(),
+        since: rfc3339(since),
+        since_ms: ms_since(since_at),
+        addr: config.servers[index].address.to_string(),
+        by: child.by().map(Into::into),
+        restarts: child.restarts(),
+        uptime_ms: child.born().map(ms_since),
+        links_up: links_up(config, children, index),
+        links: links(config, index).count(),
+        clients: vitals.map_or(0, |vitals| vitals.clients.load(Relaxed)),
+        knows: level(|vitals| vitals.knows.load(Relaxed)),
+        edition: level(|vitals| vitals.edition.load(Relaxed)),
+        digest: format!("{:016x}", level(|vitals| vitals.digest.load(Relaxed))),
+        unconfirmed: level(|vitals| vitals.unconfirmed.load(Relaxed)),
+        log_lost: level(|vitals| vitals.log_lost.load(Relaxed)),
+        note: child.note(),
+    }
+}
+
+fn link_status(config: &Config, children: &[Child], link: Link) -> LinkStatus {
+    let (dialer, listener) = (&children[link.dialer], &children[link.listener]);
+    let lag = |from: &Child, to: usize| {
+        let vitals = from.vitals()?;
+        Some(vitals.edition.load(Relaxed).saturating_sub(neighbour(vitals, to)?.heard.load(Relaxed)))
+    };
+    LinkStatus {
+        from: config.servers[link.dialer].name.clone(),
+        to: config.servers[link.listener].name.clone(),
+        up: is_up(children, link),
+        lag: lag(dialer, link.listener).zip(lag(listener, link.dialer)).map(Into::into),
+    }
+}
+
+/// The links of a server.
+pub fn links(config: &Config, index: usize) -> impl Iterator<Item = Link> {
+    config.links.iter().copied().filter(move |link| link.dialer == index || link.listener == index)
+}
+
+/// How many of a server's links are up.
+pub fn links_up(config: &Config, children: &[Child], index: usize) -> usize {
+    links(config, index).filter(|link| is_up(children, *link)).count()
+}
+
+/// Whether both ends call the link live.
+pub fn is_up(children: &[Child], link: Link) -> bool {
+    let calls_live = |from: usize, to: usize| {
+        let end = children[from].vitals().and_then(|vitals| neighbour(vitals, to));
+        end.is_some_and(|end| end.live.load(Relaxed))
+    };
+    calls_live(link.dialer, link.listener) && calls_live(link.listener, link.dialer)
+}
+
+/// What tells two atlases apart; nothing for a server that is down.
+pub fn atlas(child: &Child) -> Option<(u64, u64)> {
+    child.vitals().map(|vitals| (vitals.digest.load(Relaxed), vitals.knows.load(Relaxed)))
+}
+
+fn live_links(config: &Config, children: &[Child]) -> Vec<Link> {
+    config.links.iter().copied().filter(|link| is_up(children, *link)).collect()
+}
+
+fn neighbour(vitals: &Vitals, server: usize) -> Option<&Neighbour> {
+    vitals.neighbours.iter().find(|neighbour| neighbour.server == server)
+}
+
+/// For each server the first one of its island, an island being the running servers that live links join; nothing for one that does not run.
+fn islands(running: &[bool], live: &[Link]) -> Vec<Option<usize>> {
+    let mut island: Vec<Option<usize>> = (0..running.len()).map(|server| running[server].then_some(server)).collect();
+    loop {
+        let mut settled = true;
+        for link in live {
+            let (Some(a), Some(b)) = (island[link.dialer], island[link.listener]) else { continue };
+            if a != b {
+                settled = false;
+                island[link.dialer] = Some(a.min(b));
+                island[link.listener] = Some(a.min(b));
+            }
+        }
+        if settled {
+            return island;
+        }
+    }
+}
+
+/// RFC 3339, UTC, microseconds.
+pub fn rfc3339(time: Timestamp) -> String {
+    format!("{time:.6}")
+}
+
+/// Whole milliseconds since then.
+pub fn ms_since(then: Instant) -> u64 {
+    u64::try_from(then.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The islands of servers (`x`: does not run), given live links as pairs of their places.
+    fn check(servers: &str, live: &[(usize, usize)], expected: &[Option<usize>]) {
+        let running: Vec<bool> = servers.chars().map(|c| c != 'x').collect();
+        let live: Vec<Link> = live.iter().map(|&(dialer, listener)| Link { dialer, listener }).collect();
+        assert_eq!(islands(&running, &live), expected, "{servers} {live:?}");
+    }
+
+    #[test]
+    fn an_island_is_what_live_links_join() {
+        check("", &[], &[]);
+        check("..", &[], &[Some(0), Some(1)]);
+        check("..", &[(1, 0)], &[Some(0), Some(0)]);
+        check("....", &[(3, 2), (1, 0)], &[Some(0), Some(0), Some(2), Some(2)]);
+        // A chain given from its far end.
+        check("....", &[(2, 3), (1, 2), (0, 1)], &[Some(0); 4]);
+        // A ring.
+        check("...", &[(0, 1), (1, 2), (2, 0)], &[Some(0); 3]);
+    }
+
+    #[test]
+    fn a_server_that_does_not_run_joins_nobody() {
+        check(".x.", &[(0, 1), (1, 2)], &[Some(0), None, Some(2)]);
+    }
+
+    #[test]
+    fn times_are_in_microseconds_and_utc() {
+        let time = Timestamp::from_microsecond(1_795_413_952_120_000).unwrap();
+        assert_eq!(rfc3339(time), "2026-11-23T06:05:52.120000Z");
+    }
+}

@@ -1,0 +1,259 @@
+//! What the tasks of one server share, and nobody else: its node, its neighbours, who waits for what.
+//!
+//! Held in `Rc`, with cells inside: it cannot leave its thread.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use tokio::sync::Notify;
+
+use super::Secret;
+use super::confirm::Confirmations;
+use super::connection::Admission;
+use super::journal::Journal;
+use super::lookup::Lookups;
+use super::socket::Scratch;
+use super::vitals::Vitals;
+use crate::config::Config;
+use crate::limits;
+use crate::places::Places;
+use crate::protocol::atlas::{Edition, Source};
+use crate::protocol::hello::Identity;
+use crate::protocol::node::Node;
+
+/// One server, shared by its tasks and by nobody else.
+pub(super) struct Server {
+    pub(super) config: Arc<Config>,
+    pub(super) index: usize,
+    pub(super) secret: Secret,
+    /// Chosen at random: a neighbour that knew another run knows nothing of this one.
+    pub(super) run: u64,
+    pub(super) node: RefCell<Node>,
+    pub(super) neighbours: Vec<Neighbour>,
+    /// Rung when the atlas has a new edition, and when a link must look up for another reason.
+    pub(super) moved: Notify,
+    pub(super) confirmations: Confirmations,
+    pub(super) lookups: Lookups,
+    pub(super) scratch: Scratch,
+    pub(super) journal: Journal,
+    pub(super) vitals: Arc<Vitals>,
+    pub(super) links_made: Cell<u32>,
+    pub(super) leaving: Cell<Leaving>,
+    /// Rung when `leaving` moves on.
+    pub(super) leave: Notify,
+}
+
+/// How far a stopping server has got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Leaving {
+    No,
+    /// Clients get what they are owed and are sent away.
+    Clients,
+    /// Neighbours are told the rest.
+    Links,
+}
+
+/// A neighbour, whether linked at present or not.
+pub(super) struct Neighbour {
+    pub(super) name: String,
+    pub(super) address: SocketAddr,
+    /// It dials this server; otherwise this server dials it.
+    pub(super) dials: bool,
+    /// The live connection to it.
+    pub(super) current: Cell<Option<Source>>,
+    /// Its run when last linked, and what was heard of that run: where to resume.
+    pub(super) resume: Cell<(u64, Edition)>,
+}
+
+impl Neighbour {
+    /// What this server already has of that run.
+    pub(super) fn heard_of(&self, run: u64) -> Edition {
+        let (known, heard) = self.resume.get();
+        if known == run { heard } else { 0 }
+    }
+}
+
+impl Server {
+    pub(super) fn new(
+        config: Arc<Config>,
+        index: usize,
+        secret: Secret,
+        vitals: Arc<Vitals>,
+        journal: Journal,
+    ) -> io::Result<Self> {
+        let limits = &config.limits;
+        Ok(Self {
+            run: getrandom::u64().map_err(io::Error::other)?,
+            node: RefCell::new(Node::new(&config.servers[index].name, limits.clients_max)),
+            neighbours: neighbours(&config, index),
+            moved: Notify::new(),
+            confirmations: Confirmations::new(config.ack),
+            lookups: Lookups::new(Places::open(&config.places), limits.lookups_max),
+            scratch: Scratch::new(),
+            links_made: Cell::new(0),
+            leaving: Cell::new(Leaving::No),
+            leave: Notify::new(),
+            config,
+            index,
+            secret,
+            journal,
+            vitals,
+        })
+    }
+
+    /// How this server names itself to a neighbour.
+    pub(super) fn identity(&self) -> Identity<'_> {
+        Identity {
+            herd: &self.config.herd,
+            server: &self.config.servers[self.index].name,
+            run: self.run,
+            secret: &self.secret.0,
+        }
+    }
+
+    pub(super) fn edition(&self) -> Edition {
+        self.node.borrow().atlas().edition()
+    }
+
+    /// Shows and announces what the atlas has become.
+    pub(super) fn learned(&self) {
+        let node = self.node.borrow();
+        let atlas = node.atlas();
+        if self.vitals.edition.swap(atlas.edition(), Relaxed) != atlas.edition() {
+            self.vitals.knows.store(atlas.len() as u64, Relaxed);
+            self.vitals.digest.store(atlas.digest(), Relaxed);
+            self.moved.notify_waiters();
+        }
+        self.vitals.log_lost.store(self.journal.lost(), Relaxed);
+    }
+
+    /// A neighbour has been told up to `told`, as far as the kernel takes anything.
+    pub(super) fn told(&self, neighbour: usize, link: Source, told: Edition) {
+        self.vitals.neighbours[neighbour].told.store(told, Relaxed);
+        self.confirmations.sent(link, told);
+    }
+
+    /// A neighbour has said that it heard up to `edition`.
+    pub(super) fn confirmed_by(&self, neighbour: usize, edition: Edition) {
+        self.vitals.neighbours[neighbour].heard.store(edition, Relaxed);
+        self.confirmations.heard(edition);
+    }
+
+    pub(super) fn count_unconfirmed(&self, answers: u64) {
+        self.vitals.unconfirmed.fetch_add(answers, Relaxed);
+    }
+
+    pub(super) fn line_bytes_max(&self) -> usize {
+        self.config.limits.line_bytes_max
+    }
+
+    /// The longest line of a neighbour: a client's, behind a server's name and a skew.
+    pub(super) fn report_bytes_max(&self) -> usize {
+        self.line_bytes_max() + limits::HELLO_BYTES_MAX
+    }
+
+    pub(super) fn neighbour_that_dials(&self, name: &str) -> Option<usize> {
+        self.neighbours.iter().position(|neighbour| neighbour.dials && neighbour.name == name)
+    }
+
+    pub(super) fn clients(&self) -> u32 {
+        self.vitals.clients.load(Relaxed)
+    }
+
+    pub(super) fn admission(&self) -> Option<Admission> {
+        let (clients, most) = (self.clients() as usize, self.config.limits.connections_max);
+        match clients {
+            _ if clients < most => Some(Admission::Client),
+            _ if clients < most + limits::NEIGHBOURS_WAITING_MAX => Some(Admission::NeighbourOnly),
+            _ => None,
+        }
+    }
+
+    /// Counts a client for as long as the seat is kept.
+    pub(super) fn seat_client(self: &Rc<Self>) -> ClientSeat {
+        self.vitals.clients.fetch_add(1, Relaxed);
+        ClientSeat(Rc::clone(self))
+    }
+
+    /// Makes a new connection the live one of its link, for as long as the seat is kept. An older connection to the
+    /// same neighbour sees that it is no longer current and ends.
+    pub(super) fn seat_link(self: &Rc<Self>, neighbour: usize) -> LinkSeat {
+        self.links_made.set(self.links_made.get() + 1);
+        let id = Source::link(self.links_made.get());
+        self.neighbours[neighbour].current.set(Some(id));
+        self.confirmations.link_up(id);
+        self.vitals.set_live(neighbour, true);
+        self.moved.notify_waiters();
+        LinkSeat { server: Rc::clone(self), neighbour, id }
+    }
+
+    pub(super) fn is_leaving(&self) -> bool {
+        self.leaving.get() != Leaving::No
+    }
+
+    pub(super) fn links_leave(&self) -> bool {
+        self.leaving.get() == Leaving::Links
+    }
+
+    pub(super) fn move_on(&self, leaving: Leaving) {
+        self.leaving.set(leaving);
+        self.leave.notify_waiters();
+        self.moved.notify_waiters();
+    }
+}
+
+pub(super) struct ClientSeat(Rc<Server>);
+
+impl Drop for ClientSeat {
+    fn drop(&mut self) {
+        self.0.vitals.clients.fetch_sub(1, Relaxed);
+    }
+}
+
+pub(super) struct LinkSeat {
+    server: Rc<Server>,
+    neighbour: usize,
+    pub(super) id: Source,
+}
+
+impl LinkSeat {
+    pub(super) fn is_current(&self, server: &Server) -> bool {
+        server.neighbours[self.neighbour].current.get() == Some(self.id)
+    }
+}
+
+impl Drop for LinkSeat {
+    fn drop(&mut self) {
+        self.server.confirmations.link_down(self.id);
+        if self.is_current(&self.server) {
+            self.server.neighbours[self.neighbour].current.set(None);
+            self.server.vitals.set_live(self.neighbour, false);
+        }
+    }
+}
+
+/// The neighbours of a server, in the order of the links.
+fn neighbours(config: &Config, index: usize) -> Vec<Neighbour> {
+    let ends = config.links.iter().filter_map(|link| match index {
+        _ if link.dialer == index => Some((link.listener, false)),
+        _ if link.listener == index => Some((link.dialer, true)),
+        _ => None,
+    });
+    ends.map(|(server, dials)| Neighbour {
+        name: config.servers[server].name.clone(),
+        address: config.servers[server].address,
+        dials,
+        current: Cell::new(None),
+        resume: Cell::new((0, 0)),
+    })
+    .collect()
+}
+
+/// A number that cannot be guessed; without a source of randomness, one that can.
+pub(super) fn random() -> u64 {
+    getrandom::u64().unwrap_or_default()
+}
