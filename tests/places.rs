@@ -3,11 +3,12 @@
 
 use std::collections::HashSet;
 use std::sync::LazyLock;
+use std::time::Duration;
 
-use herdctl::config;
 use herdctl::places::embedded::Embedded;
 use herdctl::places::gazetteer::{self, DEGREE, Gazetteer, Place, TURN};
-use herdctl::places::{Circle, Places, failure, json};
+use herdctl::places::google::failure::Failure;
+use herdctl::places::{Circle, Places, Provider, failure, json};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -35,14 +36,14 @@ fn nothing_in_the_circle_is_the_sample_of_zero_results() {
 
 #[test]
 fn a_failure_is_the_sample_of_a_failure() {
-    let answer = failure("UNKNOWN_ERROR", "herdctl: the places provider did not answer within 5 s");
+    let answer = failure(&Failure::Slow(Duration::from_secs(5)));
     assert_eq!(answer + "\n", include_str!("golden/timeout.json"));
 }
 
 #[test]
 fn the_configured_provider_answers() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let places = Places::open(&config::Places { provider: config::Provider::Embedded });
+    let places = Places::open(&Provider::Embedded, 1);
     let answer = runtime.block_on(places.nearby(circle(UCLA, 10.0), 5));
     assert_eq!(answer, Embedded::open().nearby(circle(UCLA, 10.0), 5));
     assert_eq!(results(&parse(&answer)).len(), 5);

@@ -58,8 +58,7 @@ fn google(places: &mut Fields<'_>, folder: &Path) -> Google {
     let key_file = places.get("key_file").and_then(|field| path_of_key(&field)).map(|path| folder.join(path));
     Google {
         key_file,
-        api: places
-            .choice("api", &[("new", GoogleApi::New), ("legacy", GoogleApi::Legacy), ("auto", GoogleApi::Auto)]),
+        api: places.choice("api", &[("new", GoogleApi::New), ("legacy", GoogleApi::Legacy), ("auto", GoogleApi::Auto)]),
         fields: places.choice("fields", &[("basic", FieldMask::Basic), ("full", FieldMask::Full)]),
         fallback: places.choice("fallback", &[("none", Fallback::None), ("embedded", Fallback::Embedded)]),
         proxy: places.choice("proxy", &[("system", Proxy::System), ("none", Proxy::None)]),

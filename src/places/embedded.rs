@@ -8,7 +8,7 @@ use super::local::{self, Data};
 use super::{Circle, search};
 
 /// What CC BY 4.0 asks for, in the place that Google keeps for it.
-const CREDIT: &str = "Places: <a href=\"https://www.geonames.org/\">GeoNames</a>, \
+pub(super) const CREDIT: &str = "Places: <a href=\"https://www.geonames.org/\">GeoNames</a>, \
                       <a href=\"https://creativecommons.org/licenses/by/4.0/\">CC BY 4.0</a>";
 
 static PLACES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/places.bin"));

@@ -165,14 +165,19 @@ impl<'a> Gazetteer<'a> {
         place(&self.records[number], self.names)
     }
 
+    /// The places before this one that lie at the very same point.
+    pub fn before_at_point(&self, number: usize) -> impl Iterator<Item = Place<'a>> {
+        let (names, here) = (self.names, &self.records[number]);
+        let at_point = move |record: &&Record| (lat(record), lng(record)) == (lat(here), lng(here));
+        self.records[..number].iter().rev().take_while(at_point).map(move |record| place(record, names))
+    }
+
     /// How many places before this one lie at the very same point with the same tag: with the point and the tag it
     /// tells any two places apart.
     #[must_use]
     pub fn rank_at_point(&self, number: usize) -> usize {
-        let spot = |record: &Record| (lat(record), lng(record), tag(record));
-        let here = spot(&self.records[number]);
-        let before = self.records[..number].iter().rev().map(spot);
-        before.take_while(|there| (there.0, there.1) == (here.0, here.1)).filter(|there| *there == here).count()
+        let tag = tag(&self.records[number]);
+        self.before_at_point(number).filter(|before| before.tag == tag).count()
     }
 
     /// The places in one cell whose latitude lies within `lats`: their numbers, latitudes and longitudes.
