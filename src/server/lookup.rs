@@ -56,11 +56,11 @@ impl Lookups {
     }
 }
 
-/// `(OK, 5 places, 3412 bytes)`
+/// `(5 places, 3412 bytes)`, or `(REQUEST_DENIED, 168 bytes)`
 fn summary(json: &[u8]) -> String {
     let bytes = json.len();
     match Envelope::read(json.to_vec(), 200) {
-        Ok(envelope) => format!("(OK, {} places, {bytes} bytes)", envelope.results()),
+        Ok(envelope) => format!("({} places, {bytes} bytes)", envelope.results()),
         Err(why) => format!("({}, {bytes} bytes)", why.status()),
     }
 }

@@ -14,6 +14,7 @@ use serde_json::value::RawValue;
 
 use super::gather::Gathered;
 use super::{Why, kinds};
+use crate::config::harmless;
 
 /// Whether this line is a feature of its own.
 pub(super) fn is_feature(line: &[u8]) -> bool {
@@ -50,10 +51,16 @@ pub(super) fn collection(file: impl BufRead, gathered: &mut Gathered) -> Result<
     }
 }
 
-/// What is wrong, without the position in what was being read.
+/// What is wrong, without the position in what was being read. It may quote the file: what it quotes is kept short,
+/// and such that a terminal can show it.
 fn words(why: &serde_json::Error) -> String {
+    const SHOWN_CHARS_MAX: usize = 120;
     let text = why.to_string();
-    text.split(" at line ").next().unwrap_or_default().to_owned()
+    let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(words, _)| words);
+    match text.char_indices().nth(SHOWN_CHARS_MAX) {
+        Some((cut, _)) => format!("{}…", harmless(&text[..cut])),
+        None => harmless(text),
+    }
 }
 
 /// Counts the lines that have been read.

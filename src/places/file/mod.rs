@@ -260,7 +260,7 @@ impl fmt::Display for Unusable {
             Why::NoneGood(bad) if bad.count == 0 => write!(f, "the places file {path} holds no places"),
             Why::NoneGood(bad) => {
                 let bad_ones = counted(bad.count, "record");
-                write!(f, "the places file {path} holds no places, but {bad_ones} that are none:\n{bad}")
+                write!(f, "the places file {path} holds no places; {bad_ones} left out:\n{bad}")
             }
         }
     }
