@@ -165,7 +165,7 @@ pub const EVENTS_MAX: usize = 1024;
 pub const SIGNALS_MAX: usize = 16;
 /// A server that was started has so long to answer; opening a log file on a slow disk takes a part of it.
 pub const SERVING_MAX: Duration = Duration::from_secs(5);
-/// A server that was told to leave has so long to say what it owes.
+/// A server that was told to leave has so long to be gone; above [`STOP_MAX`], which is its own limit.
 pub const LEAVE_MAX: Duration = Duration::from_secs(5);
 /// A killed server's thread has so long to end; it takes microseconds unless the thread is stuck.
 pub const KILL_MAX: Duration = Duration::from_secs(2);

@@ -1649,14 +1649,14 @@ fn written(text: &str) -> (check::Verdict, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("herd.toml");
     fs::write(&path, text).unwrap();
-    (check::check(&path), path)
+    (check::check(&path, false), path)
 }
 
 #[test]
 fn init_writes_a_right_herd_toml_and_never_over_another() {
     let folder = tempfile::tempdir().unwrap();
     let path = init::init(folder.path(), false).unwrap();
-    assert!(check::check(&path).ok());
+    assert!(check::check(&path, false).ok());
     fs::write(&path, "mine").unwrap();
     assert_eq!(init::init(folder.path(), false).unwrap_err().kind(), std::io::ErrorKind::AlreadyExists);
     assert_eq!(fs::read_to_string(&path).unwrap(), "mine");

@@ -22,7 +22,7 @@ fn an_update_at_any_server_is_known_at_all() {
 
 #[test]
 fn an_update_costs_no_more_lines_than_promised() {
-    let herd = Herd::five();
+    let mut herd = Herd::five();
     herd.client("Clark").ask("IAMAT kiwi +1-1 5");
     herd.wait_converged(1);
     // What is still on its way has been heard once every neighbour has said so.
@@ -33,6 +33,8 @@ fn an_update_costs_no_more_lines_than_promised() {
             vitals.neighbours.iter().all(|neighbour| neighbour.heard.load(Relaxed) == edition)
         })
     });
+    // A server that has ended has written all of its log.
+    herd.names().iter().for_each(|name| herd.kill(name));
     let reports = |log: &str| {
         log.lines()
             .filter(|line| line.contains(" OUT   ") && line.contains("| AT ") && !line.contains("client "))

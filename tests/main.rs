@@ -2,24 +2,34 @@
 //!
 //! | module | what it shows |
 //! |---|---|
+//! | [`commands`] | the real binary as a person or a script meets it; every exit code |
 //! | [`config`] | every mistake in a herd.toml, with the text that a person sees |
 //! | [`dialogue`] | one server over real TCP: what a client says, byte for byte what it gets |
 //! | [`failures`] | kill, start, pause, panic, silence, crowds, slow readers |
 //! | [`flooding`] | a herd of real servers: every update reaches every server, and catches up |
 //! | [`places`] | the embedded places against samples, counts and brute force |
-//! | [`supervisor`] | the herd with stand-ins for its servers: states, orders, readiness, the den, signals, detaching |
-//! | [`places_file`] | the user's own places: every format, what is left out, and how fast |
+//! | [`places_commands`] | the real binary with a live provider: check, the fake, ps in trouble, and no key anywhere |
+//! | [`places_file`] | the user's own places: every format, what is left out, and what is refused |
 //! | [`places_google`] | the live provider against a fake on loopback: every way to answer and to fail |
 //! | [`places_server`] | a server with a live provider: answers, logs, what it shows, and that nothing stands still |
+//! | [`readme`] | every session of the README, run as written |
+//! | [`simulation`] | whole herds from a seed, without sockets: kills, cuts, losses, colliding times |
+//! | [`supervisor`] | the herd with stand-ins for its servers: states, orders, readiness, the den, signals, detaching |
+//! | [`tidy`] | the laws of the house that a test can keep |
 //! | [`support`] | a herd of real servers in this process, clients, and waiting with a deadline |
 
+mod commands;
 mod config;
 mod dialogue;
 mod failures;
 mod flooding;
 mod places;
+mod places_commands;
 mod places_file;
 mod places_google;
 mod places_server;
+mod readme;
+mod simulation;
 mod supervisor;
 mod support;
+mod tidy;

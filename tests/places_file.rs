@@ -45,7 +45,9 @@ fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 fn geonames(name: &str, lat: &str, lng: &str, class: &str, code: &str) -> String {
-    format!("1\t{name}\t{name}\t\t{lat}\t{lng}\t{class}\t{code}\tUS\t\tCA\t037\t\t\t0\t\t10\tAmerica/Los_Angeles\t2020-01-01\n")
+    format!(
+        "1\t{name}\t{name}\t\t{lat}\t{lng}\t{class}\t{code}\tUS\t\tCA\t037\t\t\t0\t\t10\tAmerica/Los_Angeles\t2020-01-01\n"
+    )
 }
 
 #[test]
@@ -116,7 +118,8 @@ fn two_places_at_one_point_have_two_identities_whatever_they_are() {
     let at = |name, code| geonames(name, "34.05", "-118.45", "S", code);
     let data = read([at("A", "MUS"), at("B", "HTL"), at("C", "MUS")].concat());
     let answer: Value = serde_json::from_str(&data.nearby(SAMPLEVILLE, 5)).unwrap();
-    let ids: Vec<&str> = answer["results"].as_array().unwrap().iter().map(|r| r["place_id"].as_str().unwrap()).collect();
+    let ids: Vec<&str> =
+        answer["results"].as_array().unwrap().iter().map(|r| r["place_id"].as_str().unwrap()).collect();
     let first = "herd:file:+3405000-11845000";
     assert_eq!(ids, [first, &format!("{first}:2"), &format!("{first}:3")]);
 }

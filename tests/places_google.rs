@@ -4,7 +4,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use herdctl::cli::fake_places::{Fake, Scenario};
+use herdctl::cli::fake_places::{Fake, Request, Scenario};
 use herdctl::config::{self, Fallback, FieldMask, GoogleApi};
 use herdctl::limits;
 use herdctl::places::google::legacy::Envelope;
@@ -439,7 +439,7 @@ fn auto_finds_legacy_once_and_remembers_it() {
             assert_eq!(ask(&places, circle(number), 5).await["status"], "OK");
         }
     });
-    let asked: Vec<_> = fake.requests().iter().map(|request| request.is_new()).collect();
+    let asked: Vec<_> = fake.requests().iter().map(Request::is_new).collect();
     assert_eq!(asked, [true, false, false, false]);
 
     let fake = Fake::start(Scenario::Disabled).unwrap();

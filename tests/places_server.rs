@@ -166,7 +166,10 @@ fn neither_the_key_nor_a_place_of_google_s_is_in_a_log_or_an_answer() {
         assert!(log.contains("| (5 places, "), "{log}");
         assert!(log.contains("| (0 places, "), "{log}");
         fs::remove_file(herd.folder().join("google.key")).unwrap();
-        check_folder(herd.folder(), &[CANARY, "CANARY", "Sample", "ChIJfake", "Plaza", "123456789012", "console.example"]);
+        check_folder(
+            herd.folder(),
+            &[CANARY, "CANARY", "Sample", "ChIJfake", "Plaza", "123456789012", "console.example"],
+        );
     }
 }
 

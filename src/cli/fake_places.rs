@@ -5,6 +5,7 @@
 //! It is no model of Google's data or prices, and it listens on loopback only.
 
 mod bodies;
+mod command;
 mod scenario;
 
 use std::io;
@@ -21,6 +22,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::places::Circle;
+pub(super) use command::run;
 pub use scenario::Scenario;
 
 /// Bytes of one request: ours have some 600.

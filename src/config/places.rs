@@ -9,7 +9,7 @@ use std::path::Path;
 use reqwest::Url;
 
 use super::fields::{Field, Fields, Text};
-use super::mistakes::{Found, Kind, quoted};
+use super::mistakes::{Found, Kind};
 use super::notes::Notes;
 use super::{Fallback, FieldMask, Google, GoogleApi, Places, PlacesFile, Provider, Proxy};
 use crate::limits::{ATTRIBUTION_BYTES_MAX, URL_BYTES_MAX};
@@ -108,21 +108,21 @@ fn refuse_secret(field: &Field<'_>) {
 
 /// An origin to which the key may travel: encrypted, or not leaving this machine.
 fn url(Text { text, span }: &Text<'_>, notes: &Notes<'_>) -> Option<String> {
-    let (flaw, shown) = match Url::parse(text) {
-        _ if text.len() > URL_BYTES_MAX => ("it is longer than any address", "it"),
-        Err(_) => ("it is no URL", "it"),
-        Ok(url) if has_secrets(&url) => {
-            notes.hide(span.clone());
-            ("it holds a name, a password or a query", "it")
-        }
-        Ok(url) if url.path() != "/" => ("it goes on after the host", text.as_ref()),
-        Ok(url) if url.scheme() == "http" && !is_loopback(&url) => ("not encrypted, and not this machine", *text),
-        Ok(url) if !matches!(url.scheme(), "http" | "https") => ("neither https nor http", *text),
-        Ok(url) => return Some(url.as_str().trim_end_matches('/').to_owned()),
+    let url = Url::parse(text).ok();
+    let flaw = match &url {
+        _ if text.len() > URL_BYTES_MAX => "it is longer than any address",
+        None => "it is no URL",
+        Some(url) if has_secrets(url) => "it holds a name, a password or a query",
+        Some(url) if url.path() != "/" => "it goes on after the host",
+        Some(url) if url.scheme() == "http" && !is_loopback(url) => "not encrypted, and not this machine",
+        Some(url) if !matches!(url.scheme(), "http" | "https") => "neither https nor http",
+        Some(url) => return Some(url.as_str().trim_end_matches('/').to_owned()),
     };
-    let shown = if shown == "it" { "this".to_owned() } else { quoted(shown) };
+    if url.as_ref().is_some_and(has_secrets) {
+        notes.hide(span.clone());
+    }
     notes.add(
-        Found::new(Kind::NotAUrl, span.clone(), format!("{shown} is no address for a provider"))
+        Found::new(Kind::NotAUrl, span.clone(), "this is no address for a provider")
             .label(flaw)
             .help("for example \"https://places.example.com\", or \"http://127.0.0.1:8080\" on this machine"),
     );

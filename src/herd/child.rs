@@ -19,9 +19,8 @@ use super::panics::{self, printable};
 use super::{Body, Event};
 use crate::config::Config;
 use crate::limits;
-use crate::places::{Condition, Provider};
 use crate::server::vitals::{Phase, Vitals};
-use crate::server::{Seat, Secret, Signal, Trouble};
+use crate::server::{Condition, Provider, Seat, Secret, Signal, Trouble};
 
 /// One server of the herd, alive or not.
 #[derive(Debug)]

@@ -42,9 +42,8 @@ use tracing::{info, warn};
 
 use crate::config::{Config, Log, WhenBehind};
 use crate::limits;
-use crate::places::Provider;
 use crate::server::journal::Journal;
-use crate::server::{self, Seat, Secret, Trouble};
+use crate::server::{self, Provider, Seat, Secret, Trouble};
 use api::{Change, Down, DownOrder, Failure, Kind, Order, Ps};
 use child::{Child, Ending, Gifts};
 use control::Control;

@@ -83,13 +83,19 @@ impl Atlas {
     ///
     /// At 2³² clients.
     pub fn learn(&mut self, report: Report<'_>, source: Source) -> bool {
-        match self.find(report.client()) {
-            Some(slot) if report <= self.slots[slot as usize].report() => return false,
+        self.take_in(report, source).1
+    }
+
+    /// [`Atlas::learn`], for who must also know which client that was: its slot, the same as long as the atlas
+    /// lives, and all slots together are 0 to [`Atlas::len`].
+    pub(super) fn take_in(&mut self, report: Report<'_>, source: Source) -> (u32, bool) {
+        let slot = match self.find(report.client()) {
+            Some(slot) if report <= self.slots[slot as usize].report() => return (slot, false),
             Some(slot) => self.replace(slot, report, source),
             None => self.insert(report, source),
-        }
+        };
         self.compact_when_stale();
-        true
+        (slot, true)
     }
 
     /// The newest report of a client, and the edition that it made.
@@ -137,14 +143,15 @@ impl Atlas {
         self.index.find(hash, |&slot| self.slots[slot as usize].report().client() == client).copied()
     }
 
-    fn replace(&mut self, slot: u32, report: Report<'_>, source: Source) {
+    fn replace(&mut self, slot: u32, report: Report<'_>, source: Source) -> u32 {
         let edition = self.next_edition(slot);
         let known = &mut self.slots[slot as usize];
         self.digest = self.digest.wrapping_sub(xxh3_64(&known.line)).wrapping_add(xxh3_64(report.line()));
         known.rewrite(report, edition, source);
+        slot
     }
 
-    fn insert(&mut self, report: Report<'_>, source: Source) {
+    fn insert(&mut self, report: Report<'_>, source: Source) -> u32 {
         let slot = u32::try_from(self.slots.len()).expect("fewer than 2³² clients");
         let edition = self.next_edition(slot);
         self.digest = self.digest.wrapping_add(xxh3_64(report.line()));
@@ -152,6 +159,7 @@ impl Atlas {
         let hash = self.hasher.hash_one(report.client());
         let (slots, hasher) = (&self.slots, &self.hasher);
         self.index.insert_unique(hash, slot, |&slot| hasher.hash_one(slots[slot as usize].report().client()));
+        slot
     }
 
     fn next_edition(&mut self, slot: u32) -> Edition {

@@ -9,10 +9,16 @@
 //! While `told` is behind the atlas, what follows it is said and `told` moves on. That is flooding, catching
 //! up, healing and back-pressure in one.
 //!
-//! An end that counted fewer reports than `TOLD` names has lost some. It says `HEARD` with its last good
-//! edition once more, which is no progress and so cannot be an acknowledgement; the other end goes back there
-//! and marks the place with `TOLD <that edition> 0`. Until the mark comes, the batches still on their way are
-//! learnt from but not counted as heard, or the gap would be forgotten.
+//! An end that counted another number of reports than `TOLD` names has lost some. It says `HEARD` with its last
+//! good edition once more, which is no progress and so cannot be an acknowledgement; the other end goes back
+//! there and marks the place with `TOLD <that edition> 0`. Until a mark comes, the batches still on their way
+//! are learnt from but not counted as heard, or the gap would be forgotten.
+//!
+//! A batch tells of each client once. So a client that comes twice in a batch is counted once, or a report said
+//! twice would stand in for one that was lost. What may be lost or said twice is whole reports, within their
+//! batch; `TOLD` and `HEARD` always come, and in order.
+
+use std::collections::VecDeque;
 
 use super::atlas::{Atlas, Edition, Source};
 use super::line::{Report, parse_digits};
@@ -25,10 +31,14 @@ pub struct Link {
     told: Option<Edition>,
     /// Up to where the other end has said that it heard.
     acknowledged: Edition,
+    /// Where the other end had been told all that there was, and has not yet said that it heard; ascending.
+    whole: VecDeque<Edition>,
+    /// The last of those that it has heard.
+    confirmed: Edition,
     /// Up to where this end has heard of the other's atlas, without a gap.
     heard: Edition,
     /// Reports since the last `TOLD`.
-    counted: u64,
+    counted: Counted,
     /// Something was lost, and the other end has not gone back yet.
     gap: bool,
 }
@@ -64,7 +74,16 @@ impl Link {
     /// A link that has just been proven; `heard` is what this end has of the other's present run.
     #[must_use]
     pub fn new(id: Source, heard: Edition) -> Self {
-        Self { id, told: None, acknowledged: 0, heard, counted: 0, gap: false }
+        Self {
+            id,
+            told: None,
+            acknowledged: 0,
+            whole: VecDeque::new(),
+            confirmed: 0,
+            heard,
+            counted: Counted::default(),
+            gap: false,
+        }
     }
 
     /// Appends the `HEARD` line that is due: first of all, and after each [`Effect::Answer`].
@@ -82,8 +101,9 @@ impl Link {
         // Reports first: the most frequent line in the herd.
         if line.starts_with(b"AT ") {
             let report = Report::parse(line).ok_or(Breach)?;
-            self.counted += 1;
-            return Ok(if atlas.learn(report, self.id) { Effect::Learned } else { Effect::Nothing });
+            let (slot, learned) = atlas.take_in(report, self.id);
+            self.counted.add(slot);
+            return Ok(if learned { Effect::Learned } else { Effect::Nothing });
         }
         if let Some(numbers) = line.strip_prefix(b"TOLD ") {
             let space = memchr::memchr(b' ', numbers).ok_or(Breach)?;
@@ -122,6 +142,7 @@ impl Link {
         }
         if !cut {
             told = atlas.edition();
+            self.note_whole(told);
         }
         self.told = Some(told);
         self.say_told(reports, out);
@@ -140,27 +161,44 @@ impl Link {
         self.acknowledged
     }
 
+    /// Up to where every report is at the other end, itself or a newer one of its client.
+    ///
+    /// That can be less than [`Link::acknowledged`]. A batch that was cut says nothing of a client that moved
+    /// meanwhile: its old report is not told any more, and its new one is not told yet. Only where everything
+    /// had been told is nobody left out. So an answer waits for this, and not for the acknowledgement.
+    #[must_use]
+    pub fn confirmed(&self) -> Edition {
+        self.confirmed
+    }
+
+    /// Up to where every report has been told, itself or a newer one of its client.
+    #[must_use]
+    pub fn told_whole(&self) -> Edition {
+        self.whole.back().copied().unwrap_or(self.confirmed)
+    }
+
     /// Up to where this end has heard of the other's run, without a gap: the point to resume from.
     #[must_use]
     pub fn heard(&self) -> Edition {
         self.heard
     }
 
+    /// The next batch begins where this one ends, or further back.
     fn hear_told(&mut self, edition: Edition, lines: u64) -> Effect {
-        let counted = std::mem::take(&mut self.counted);
-        if self.gap {
-            self.gap = edition != self.heard;
-            // Asked again at each heartbeat, should the first asking not have been understood.
-            return if self.gap && lines == 0 { Effect::Answer } else { Effect::Nothing };
-        }
-        self.gap = counted < lines;
-        if self.gap {
-            return Effect::Answer;
-        }
+        let whole = self.counted.take() == lines;
         if edition <= self.heard {
+            // A mark, a heartbeat, or told again: from here on nothing is skipped.
+            self.gap = false;
             return Effect::Nothing;
         }
-        self.heard = edition;
+        if self.gap {
+            // Asked again at each heartbeat, should the first asking not have been understood.
+            return if lines == 0 { Effect::Answer } else { Effect::Nothing };
+        }
+        self.gap = !whole;
+        if whole {
+            self.heard = edition;
+        }
         Effect::Answer
     }
 
@@ -170,18 +208,41 @@ impl Link {
         match self.told {
             None => {
                 self.told = Some(edition);
-                self.acknowledged = edition;
+                self.acknowledge(edition, newest);
                 Effect::Acknowledged
             }
-            Some(told) if edition > self.acknowledged && edition <= told => {
-                self.acknowledged = edition;
+            // Perhaps more than `told`, after going back once too often: then the rest is not told again.
+            Some(told) if edition > self.acknowledged => {
+                self.told = Some(told.max(edition));
+                self.acknowledge(edition, newest);
                 Effect::Acknowledged
             }
             Some(told) if edition == self.acknowledged && edition < told => {
                 self.told = Some(edition);
+                self.whole.clear();
                 Effect::GoneBack
             }
             Some(_) => Effect::Nothing,
+        }
+    }
+
+    fn acknowledge(&mut self, edition: Edition, newest: Edition) {
+        self.acknowledged = edition;
+        if edition == newest {
+            self.whole.clear();
+            self.confirmed = edition;
+        }
+        while let Some(whole) = self.whole.pop_front_if(|whole| *whole <= edition) {
+            self.confirmed = whole;
+        }
+    }
+
+    fn note_whole(&mut self, edition: Edition) {
+        /// More are not on their way. To forget one is only to confirm a little later.
+        const WHOLE_MAX: usize = 256;
+        if edition > self.told_whole() {
+            self.whole.truncate(WHOLE_MAX - 1);
+            self.whole.push_back(edition);
         }
     }
 
@@ -197,7 +258,40 @@ impl Link {
     }
 }
 
+/// The clients of a batch, each counted once: by their slots, so that it costs a bit a client of the atlas and
+/// a few nanoseconds a report.
+#[derive(Debug, Default)]
+struct Counted {
+    seen: Vec<u64>,
+    slots: Vec<u32>,
+}
+
+impl Counted {
+    fn add(&mut self, slot: u32) {
+        let (word, bit) = ((slot / 64) as usize, 1 << (slot % 64));
+        if word >= self.seen.len() {
+            self.seen.resize(word + 1, 0);
+        }
+        if self.seen[word] & bit == 0 {
+            self.seen[word] |= bit;
+            self.slots.push(slot);
+        }
+    }
+
+    /// How many they were; the next batch starts at none.
+    fn take(&mut self) -> u64 {
+        let count = self.slots.len() as u64;
+        for slot in self.slots.drain(..) {
+            self.seen[(slot / 64) as usize] = 0;
+        }
+        count
+    }
+}
+
 fn say_number(number: u64, end: u8, out: &mut Vec<u8>) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
     out.push(end);
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@ use crate::protocol::line::Time;
 
 /// The wall clock, for skews and log records.
 #[must_use]
+#[expect(clippy::disallowed_methods, reason = "this is the one clock")]
 pub fn now() -> Time {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Time::new(since_epoch.as_secs(), since_epoch.subsec_nanos())

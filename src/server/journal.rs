@@ -1,5 +1,5 @@
 //! A server's log: events through `tracing`, traffic as a block a burst, both into the same file through the same
-//! `tracing-appender`, in the form of [`record`](super::record).
+//! `tracing-appender`, in the form of [`record`].
 //!
 //! A `tracing` event a line of traffic would cost twenty times what the rest of the server does; one formatted block
 //! a burst costs some 40 ns a line. The appender writes on a thread of its own, from a queue of bounded length. When

@@ -389,7 +389,9 @@ impl<'a> Talk<'a> {
                 self.owes_heard = true;
                 self.server.neighbours[self.neighbour].resume.set((self.their_run, self.link.heard()));
             }
-            Effect::Acknowledged => self.server.confirmed_by(self.neighbour, self.link.acknowledged()),
+            Effect::Acknowledged => {
+                self.server.confirmed_by(self.neighbour, self.link.acknowledged(), self.link.confirmed());
+            }
             Effect::GoneBack => {
                 self.owes_mark = true;
                 warn!("link {}: something was lost, telling it again", self.name());
@@ -405,7 +407,7 @@ impl<'a> Talk<'a> {
         if !self.outbox.is_empty() {
             self.outbox.write(write)?;
             if let Some(told) = self.link.told() {
-                self.server.told(self.neighbour, self.seat.id, told);
+                self.server.told(self.neighbour, self.seat.id, told, self.link.told_whole());
             }
         }
         Ok(())

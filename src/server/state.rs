@@ -132,16 +132,16 @@ impl Server {
         self.vitals.log_lost.store(self.journal.lost(), Relaxed);
     }
 
-    /// A neighbour has been told up to `told`, as far as the kernel takes anything.
-    pub(super) fn told(&self, neighbour: usize, link: Source, told: Edition) {
+    /// A neighbour has been told up to `told`, and is whole up to `whole`, as far as the kernel takes anything.
+    pub(super) fn told(&self, neighbour: usize, link: Source, told: Edition, whole: Edition) {
         self.vitals.neighbours[neighbour].told.store(told, Relaxed);
-        self.confirmations.sent(link, told);
+        self.confirmations.sent(link, whole);
     }
 
-    /// A neighbour has said that it heard up to `edition`.
-    pub(super) fn confirmed_by(&self, neighbour: usize, edition: Edition) {
-        self.vitals.neighbours[neighbour].heard.store(edition, Relaxed);
-        self.confirmations.heard(edition);
+    /// A neighbour has said that it heard up to `heard`, and is whole up to `whole`.
+    pub(super) fn confirmed_by(&self, neighbour: usize, heard: Edition, whole: Edition) {
+        self.vitals.neighbours[neighbour].heard.store(heard, Relaxed);
+        self.confirmations.heard(whole);
     }
 
     pub(super) fn count_unconfirmed(&self, answers: u64) {

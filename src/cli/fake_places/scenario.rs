@@ -67,7 +67,6 @@ impl Scenario {
         }
         let new = request.is_new();
         match self {
-            Self::Ok => vec![say(200, &places(request, 20))],
             Self::Few => vec![say(200, &places(request, 3))],
             Self::Zero => vec![say(200, &places(request, 0))],
             Self::OkOld => vec![say(200, &old_style(&places(request, 20)))],
@@ -80,7 +79,7 @@ impl Scenario {
             Self::LegacyOnly | Self::Disabled if new => {
                 vec![new_error(403, "PERMISSION_DENIED", "SERVICE_DISABLED")]
             }
-            Self::LegacyOnly => vec![say(200, &places(request, 20))],
+            Self::Ok | Self::LegacyOnly => vec![say(200, &places(request, 20))],
             Self::NewOnly if new => vec![say(200, &places(request, 20))],
             Self::NewOnly | Self::Disabled => {
                 let message = "You're calling a legacy API, which is not enabled for your project.";

@@ -3,7 +3,7 @@
 //!
 //! Time is an argument.
 
-use tokio::time::Instant;
+use tokio::time::{Duration, Instant};
 
 use super::failure::Failure;
 use crate::limits::{LOOKUP_MAX, PLACES_FAILURES_MAX, PLACES_REST};
@@ -39,10 +39,9 @@ impl Breaker {
     /// The same, without being the trial.
     pub(super) fn look(&self, now: Instant) -> Result<(), Failure> {
         match &self.rest {
-            Some(rest) if now < rest.until => Err(Failure::Resting {
-                after: Box::new(rest.after.clone()),
-                seconds: (rest.until - now).as_secs_f64().ceil() as u64,
-            }),
+            Some(rest) if now < rest.until => {
+                Err(Failure::Resting { after: Box::new(rest.after.clone()), seconds: whole_seconds(rest.until - now) })
+            }
             _ => Ok(()),
         }
     }
@@ -64,10 +63,13 @@ impl Breaker {
     }
 }
 
+/// Rounded up: a rest of half a second is not over in 0 s.
+fn whole_seconds(time: Duration) -> u64 {
+    time.as_secs() + u64::from(time.subsec_nanos() > 0)
+}
+
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     const SLOW: Failure = Failure::Slow(Duration::from_secs(4));

@@ -70,8 +70,9 @@ impl Wire {
     async fn client(&self) -> Result<&Client, Failure> {
         let make = || async {
             let (proxy, local) = (self.proxy, self.is_local());
-            // It reads files, and a server must not wait for a disk.
-            tokio::task::spawn_blocking(move || client(proxy, local)).await.map_err(|_| Failure::NoClient)?
+            #[expect(clippy::disallowed_methods, reason = "it reads files, and a server must not wait for a disk")]
+            let made = tokio::task::spawn_blocking(move || client(proxy, local));
+            made.await.map_err(|_| Failure::NoClient)?
         };
         self.client.get_or_try_init(make).await
     }

@@ -1,0 +1,375 @@
+//! What can be typed, as types. Each command's help leads with an example and says what the command does to a
+//! real system and what it does not. Meaning is given once, here; no command looks at a raw argument again.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+
+use super::fake_places::Scenario;
+use super::human::parse_duration;
+use super::term::Choice;
+
+const TEMPLATE: &str = "{before-help}{about-with-newline}
+{usage-heading} {usage}
+
+{all-args}{after-help}";
+
+/// A herd of location servers that you can run, watch and break on purpose.
+#[derive(Debug, Parser)]
+#[command(
+    name = "herdctl",
+    version,
+    before_help = "Example: herdctl init && herdctl up -d && herdctl ps",
+    after_help = "Topics:  herdctl help exit-codes · herdctl help json",
+    help_template = TEMPLATE,
+    disable_help_subcommand = true,
+    // One help, whether asked for with -h or --help.
+    disable_help_flag = true,
+    max_term_width = 80
+)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Flags that stand before or after any command.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// The herd.toml to use [default: nearest one upward]
+    #[arg(short, long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The control socket, instead of a herd.toml
+    #[arg(long, global = true, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
+    /// Answer with JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// auto, always or never
+    #[arg(long, global = true, value_enum, default_value_t, hide_possible_values = true, value_name = "WHEN")]
+    pub color: Choice,
+    /// Say nothing beside answers and errors
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Say what is done behind the scenes
+    #[arg(long, global = true, conflicts_with = "quiet")]
+    pub verbose: bool,
+    /// How long to wait for an answer [default: 5s]
+    #[arg(long, global = true, value_name = "DUR", value_parser = parse_duration)]
+    pub timeout: Option<Duration>,
+    /// Never ask on the terminal
+    #[arg(long, global = true)]
+    pub no_input: bool,
+    /// Print help
+    #[arg(short, long, global = true, action = ArgAction::HelpShort)]
+    pub help: Option<bool>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start the herd
+    #[command(
+        before_help = "Example: herdctl up -d",
+        after_help = "In the foreground the logs of all servers are shown as they are written, and Ctrl-C ends the herd. A terminal that is too slow for them skips some and says how many; it never slows a server. Each server is a thread with its own runtime, port and memory, in one process.",
+        help_template = TEMPLATE
+    )]
+    Up(Up),
+    /// End the herd
+    #[command(
+        before_help = "Example: herdctl down",
+        after_help = "Each server finishes what it has; what has not left after --timeout (5s) is killed. With no herd running this changes nothing and succeeds.",
+        help_template = TEMPLATE
+    )]
+    Down(Down),
+    /// Show the servers, their links and what they know
+    #[command(
+        visible_alias = "status",
+        before_help = "Example: herdctl ps --check && echo all is well",
+        after_help = "ISLANDS are groups of running servers that can reach each other over live links; the herd has converged when the servers of each island know the same.",
+        help_template = TEMPLATE
+    )]
+    Ps(Ps),
+    /// Kill servers, as SIGKILL would
+    #[command(
+        before_help = "Example: herdctl kill Clark",
+        after_help = "Nothing is flushed, no goodbye is said, every socket is closed by the system and the server's memory is gone. The servers share one process and one machine: this is the death of a process, not of a machine or of a network.",
+        help_template = TEMPLATE
+    )]
+    Kill(Members),
+    /// Stop servers gracefully, as SIGTERM would
+    #[command(
+        before_help = "Example: herdctl stop Clark",
+        after_help = "A stopping server takes nothing new, answers what it has heard, and leaves.",
+        help_template = TEMPLATE
+    )]
+    Stop(Members),
+    /// Start servers that are down
+    #[command(
+        before_help = "Example: herdctl start Clark --wait",
+        after_help = "A server starts with an empty memory, on the address it had; its neighbours find it and tell it what they know. --wait answers when they have (or fails after 10s).",
+        help_template = TEMPLATE
+    )]
+    Start(Start),
+    /// Stop servers and start them again
+    #[command(
+        before_help = "Example: herdctl restart Clark --hard --wait",
+        after_help = "Their memory is lost and comes back from their neighbours.",
+        help_template = TEMPLATE
+    )]
+    Restart(Restart),
+    /// Freeze servers, as SIGSTOP would: a hung process
+    #[command(
+        before_help = "Example: herdctl pause Clark && herdctl iamat kiwi +34.07-118.45 --to Clark",
+        after_help = "Its port still takes connections, as the kernel does for a hung process; nothing is read or answered, and its timers stand still. Its neighbours notice the silence. Only resume, kill or down ends it.",
+        help_template = TEMPLATE
+    )]
+    Pause(Members),
+    /// Let paused servers go on, as SIGCONT would
+    #[command(before_help = "Example: herdctl resume Clark", help_template = TEMPLATE)]
+    Resume(Members),
+    /// Show the logs of the servers, merged in the order of events
+    #[command(
+        before_help = "Example: herdctl logs Clark Bona -f",
+        after_help = "Reads the files, so it works with no herd running. The herd's own log is called herd. -n counts records of the merged output. Times are UTC. -f goes on through kill, start, rotation and a new up. Links that say only that they live are left out unless --heartbeats is given; they are in the files.",
+        help_template = TEMPLATE
+    )]
+    Logs(Logs),
+    /// Tell a server where a client is
+    #[command(
+        before_help = "Example: herdctl iamat kiwi.cs.ucla.edu +34.068930-118.445127 --to Clark",
+        after_help = "The answer is the server's own bytes; on stderr, who answered and how fast.",
+        help_template = TEMPLATE
+    )]
+    Iamat(Iamat),
+    /// Ask a server what is near a client
+    #[command(
+        before_help = "Example: herdctl whatsat kiwi.cs.ucla.edu 10 5 --to Bailey",
+        after_help = "With --json: {\"schema\":\"herd.whatsat/1\",\"server\":…,\"at\":{…},\"places\":[…]}. A client that the server has not heard of is answered `? …`: exit code 8.",
+        help_template = TEMPLATE
+    )]
+    Whatsat(Whatsat),
+    /// Send lines to a server as they are
+    #[command(
+        before_help = "Example: herdctl send Clark 'IAMAT kiwi +34.07-118.45 1621464827.9'",
+        after_help = "Sends the LINEs, or standard input; on a terminal it asks for lines until Ctrl-D. An answer that starts with `? ` makes the exit code 8.",
+        help_template = TEMPLATE
+    )]
+    Send(Send),
+    /// Check a herd.toml and do nothing else
+    #[command(
+        before_help = "Example: herdctl check --places",
+        after_help = "With --places one question goes to the provider of [places], which may bill it: does it answer, and if not, what is in the way? Exit code 5 if the herd could not come up, 8 if the provider does not answer.",
+        help_template = TEMPLATE
+    )]
+    Check(Check),
+    /// Write a commented herd.toml with five servers
+    #[command(before_help = "Example: herdctl init my-herd", help_template = TEMPLATE)]
+    Init(Init),
+    /// Stand in for Google Places on this machine
+    #[command(
+        before_help = "Example: herdctl fake-places --scenario quota",
+        after_help = "Answers like both interfaces of Google Places, with places that do not exist, on loopback only, until Ctrl-C. Any key will do. See how a herd copes with a provider that refuses, limits, fails or hangs.",
+        help_template = TEMPLATE
+    )]
+    FakePlaces(FakePlaces),
+    /// Show the version of herdctl and of the running herd
+    #[command(before_help = "Example: herdctl version --json", help_template = TEMPLATE)]
+    Version,
+    /// Explain a command, the exit codes or the JSON
+    #[command(before_help = "Example: herdctl help exit-codes", help_template = TEMPLATE)]
+    Help(Help),
+    /// The detached supervisor; `up -d` runs it.
+    #[command(name = "__supervise", hide = true)]
+    Supervise(Up),
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct Up {
+    /// Go to the background when the herd is ready
+    #[arg(short, long)]
+    pub detach: bool,
+    /// How long the herd may take to be ready
+    #[arg(long, value_name = "DUR", default_value = "10s", value_parser = parse_duration)]
+    pub wait_timeout: Duration,
+    /// Do not wait until all servers listen and all links are up
+    #[arg(long)]
+    pub no_wait: bool,
+    /// Add N to every port, to run a second herd beside another
+    #[arg(long, value_name = "N", default_value_t)]
+    pub port_offset: u16,
+    /// Start these servers only; the others are down until `start`
+    #[arg(long, value_name = "S,…", value_delimiter = ',')]
+    pub only: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Down {
+    /// Kill all servers at once instead of stopping them
+    #[arg(long)]
+    pub force: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Ps {
+    /// Exit with 8 unless all servers run and all links are up
+    #[arg(long)]
+    pub check: bool,
+    /// Show all that is known of each server, and the links
+    #[arg(long)]
+    pub wide: bool,
+}
+
+/// One server or more, or all of them.
+#[derive(Debug, Args)]
+pub struct Members {
+    /// Names, in any case
+    #[arg(value_name = "SERVER", required_unless_present = "all", conflicts_with = "all")]
+    pub servers: Vec<String>,
+    /// All servers
+    #[arg(long)]
+    pub all: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Start {
+    #[command(flatten)]
+    pub members: Members,
+    /// Answer when the links are up and it knows what its neighbours know
+    #[arg(long)]
+    pub wait: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Restart {
+    #[command(flatten)]
+    pub members: Members,
+    /// Kill instead of stop
+    #[arg(long)]
+    pub hard: bool,
+    /// Answer when the links are up and it knows what its neighbours know
+    #[arg(long)]
+    pub wait: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Logs {
+    /// Names, in any case; `herd` is the herd's own log [default: all]
+    #[arg(value_name = "SERVER")]
+    pub servers: Vec<String>,
+    /// Go on showing what is logged
+    #[arg(short, long)]
+    pub follow: bool,
+    /// Show the last N records of the merged output, or all
+    #[arg(short = 'n', long = "lines", value_name = "N|all", default_value = "200", value_parser = parse_lines)]
+    pub lines: Lines,
+    /// Leave out time, number and name
+    #[arg(long)]
+    pub no_prefix: bool,
+    /// Show links' heartbeats too
+    #[arg(long)]
+    pub heartbeats: bool,
+}
+
+/// `-n`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lines {
+    All,
+    Last(usize),
+}
+
+fn parse_lines(typed: &str) -> Result<Lines, String> {
+    if typed.eq_ignore_ascii_case("all") {
+        return Ok(Lines::All);
+    }
+    typed.parse().map(Lines::Last).map_err(|_| "a number, or all".into())
+}
+
+#[derive(Debug, Args)]
+pub struct Iamat {
+    /// The client's name: one word
+    pub client: OsString,
+    /// Where it is: ISO 6709, as +34.068930-118.445127
+    #[arg(value_name = "±LAT±LON", allow_hyphen_values = true)]
+    pub location: OsString,
+    /// The server to tell [default: the first that runs]
+    #[arg(long, value_name = "SERVER")]
+    pub to: Option<String>,
+    /// When it was there: POSIX seconds [default: now]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub at: Option<OsString>,
+    /// Send it even if it is wrong
+    #[arg(long)]
+    pub force: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Whatsat {
+    /// The client's name
+    pub client: OsString,
+    /// Kilometres, above 0, at most 50
+    #[arg(allow_hyphen_values = true)]
+    pub radius: OsString,
+    /// How many places at most: 0 to 20
+    #[arg(allow_hyphen_values = true)]
+    pub count: OsString,
+    /// The server to ask [default: the first that runs]
+    #[arg(long, value_name = "SERVER")]
+    pub to: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Send {
+    /// A server's name, then LINEs; `-` reads standard input
+    #[arg(value_name = "SERVER] [LINE|-", allow_hyphen_values = false)]
+    pub words: Vec<OsString>,
+    /// The server to send to [default: the first that runs]
+    #[arg(long, value_name = "SERVER")]
+    pub to: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct FakePlaces {
+    /// The port on 127.0.0.1; 0 takes any
+    #[arg(long, value_name = "N", default_value_t = 11090)]
+    pub port: u16,
+    /// How it behaves
+    #[arg(long, value_enum, value_name = "NAME", default_value = "ok", hide_possible_values = false)]
+    pub scenario: Scenario,
+    /// How long each answer takes
+    #[arg(long, value_name = "DUR", default_value = "0s", value_parser = parse_duration)]
+    pub delay: Duration,
+}
+
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Ask the provider of places, too
+    #[arg(long)]
+    pub places: bool,
+    /// The file [default: the herd.toml in use]
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Init {
+    /// The folder to write herd.toml into [default: this one]
+    #[arg(value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// Write over an existing herd.toml
+    #[arg(long)]
+    pub force: bool,
+    /// Write to standard output instead
+    #[arg(long)]
+    pub stdout: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Help {
+    /// A command, exit-codes or json
+    #[arg(value_name = "COMMAND|TOPIC")]
+    pub topic: Option<String>,
+}

@@ -1,0 +1,177 @@
+//! Several logs as one, in the order of events: by run, then by number.
+//!
+//! The files are written by several threads, each at its own pace, so a record may appear in its file after a
+//! later one in another. Whoever follows waits a moment (`ripe`) before a record is given out. Memory is bounded:
+//! of each log, no more than a part is held, and no record is given out before one that was not read yet.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::io;
+use std::time::Instant;
+
+use super::stream::{Entry, Gap, Key, Stream};
+
+/// So much of each log is held at most.
+const HELD_BYTES_MAX: usize = 1024 * 1024;
+/// With more than this unread, a reader that must not lag skips …
+const BEHIND_BYTES_MAX: u64 = 1024 * 1024;
+/// … all of each log but so much.
+const KEPT_BYTES: u64 = 16 * 1024;
+
+/// What comes out, in order.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Item {
+    /// A line of the log with this index.
+    Line { log: usize, line: Vec<u8> },
+    /// So many records of the herd were left out here; `None`: nobody can tell how many.
+    Skipped { records: Option<u64> },
+}
+
+pub struct Merge {
+    logs: Vec<Log>,
+    held: BinaryHeap<Reverse<Held>>,
+    arrivals: u64,
+    /// The record that was given out last.
+    last: Option<Key>,
+    /// After a skip: what comes before this is left out too, so that nothing is missing after it.
+    resume: Option<Key>,
+}
+
+struct Log {
+    stream: Stream,
+    held_bytes: usize,
+    /// The greatest key read, while there is more to read than is held.
+    behind: Option<Key>,
+    /// Was skipped, and has given nothing since.
+    skipped: bool,
+}
+
+/// Ordered as it is given out.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Held {
+    key: Key,
+    nth: u64,
+    log: usize,
+    arrived: Instant,
+    line: Vec<u8>,
+}
+
+impl Merge {
+    pub fn new(streams: Vec<Stream>) -> Self {
+        let log = |stream| Log { stream, held_bytes: 0, behind: None, skipped: false };
+        Self {
+            logs: streams.into_iter().map(log).collect(),
+            held: BinaryHeap::new(),
+            arrivals: 0,
+            last: None,
+            resume: None,
+        }
+    }
+
+    /// Looks what has become of the files.
+    ///
+    /// # Errors
+    ///
+    /// If a file is there and cannot be opened.
+    pub fn refresh(&mut self) -> io::Result<Vec<(usize, Gap)>> {
+        let mut gaps = Vec::new();
+        for (nth, log) in self.logs.iter_mut().enumerate() {
+            gaps.extend(log.stream.refresh()?.map(|gap| (nth, gap)));
+        }
+        Ok(gaps)
+    }
+
+    /// Leaves out all but the newest if too much is unread: for a reader that cannot keep up and must not lag.
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be read.
+    pub fn hurry(&mut self) -> io::Result<()> {
+        if self.logs.iter().map(|log| log.stream.unread()).sum::<u64>() <= BEHIND_BYTES_MAX {
+            return Ok(());
+        }
+        for log in &mut self.logs {
+            log.skipped = log.stream.skip_to_last(KEPT_BYTES)?;
+            if log.skipped {
+                log.held_bytes = 0;
+            }
+        }
+        self.held.retain(|Reverse(held)| !self.logs[held.log].skipped);
+        self.resume = self.resume.or(Some(Key { run: super::record::NO_RUN, seq: 0 }));
+        Ok(())
+    }
+
+    /// Reads what there is, up to what may be held; says whether there is more.
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be read.
+    pub fn take_in(&mut self, now: Instant) -> io::Result<bool> {
+        for nth in 0..self.logs.len() {
+            loop {
+                let log = &mut self.logs[nth];
+                if log.held_bytes >= HELD_BYTES_MAX {
+                    break;
+                }
+                let Some(entry) = log.stream.next()? else {
+                    log.behind = None;
+                    break;
+                };
+                self.hold(nth, entry, now);
+            }
+        }
+        Ok(self.logs.iter().any(|log| log.behind.is_some()))
+    }
+
+    /// Takes the unfinished last lines too: nothing more will come.
+    pub fn take_rests(&mut self, now: Instant) {
+        for nth in 0..self.logs.len() {
+            if let Some(rest) = self.logs[nth].stream.rest() {
+                self.hold(nth, rest, now);
+            }
+            self.logs[nth].behind = None;
+        }
+    }
+
+    /// The next in order of what arrived no later than `ripe`, if nothing that is still unread goes before it.
+    pub fn next(&mut self, ripe: Instant) -> Option<Item> {
+        loop {
+            let Reverse(first) = self.held.peek()?;
+            let waits_for_unread = self.logs.iter().filter_map(|log| log.behind).any(|behind| first.key > behind);
+            if first.arrived > ripe || waits_for_unread {
+                return None;
+            }
+            let is_left_out = self.resume.is_some_and(|resume| first.key < resume);
+            if !is_left_out && self.resume.take().is_some() {
+                let records = self.missed_before(self.held.peek()?.0.key);
+                return Some(Item::Skipped { records });
+            }
+            let Reverse(first) = self.held.pop()?;
+            self.logs[first.log].held_bytes -= first.line.len().min(self.logs[first.log].held_bytes);
+            if !is_left_out {
+                self.last = Some(first.key);
+                return Some(Item::Line { log: first.log, line: first.line });
+            }
+        }
+    }
+
+    fn hold(&mut self, nth: usize, entry: Entry, now: Instant) {
+        let log = &mut self.logs[nth];
+        if std::mem::take(&mut log.skipped) {
+            self.resume = self.resume.max(Some(entry.key));
+        }
+        log.held_bytes += entry.line.len();
+        log.behind = log.behind.max(Some(entry.key));
+        self.arrivals += 1;
+        let held = Held { key: entry.key, nth: self.arrivals, log: nth, arrived: now, line: entry.line };
+        self.held.push(Reverse(held));
+    }
+
+    /// Numbers count all records of a herd, so a difference of numbers is a count.
+    fn missed_before(&self, next: Key) -> Option<u64> {
+        match self.last {
+            Some(last) if last.run != next.run => None,
+            last => next.seq.checked_sub(last.map_or(0, |last| last.seq) + 1),
+        }
+    }
+}

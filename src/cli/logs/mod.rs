@@ -1,0 +1,316 @@
+//! `logs`: the servers' log files, merged in the order of events.
+//!
+//! Reads files only, so it works with no herd running. The same follower shows the logs of a foreground `up`.
+//! Never loads a file into memory and never leaves anything out without saying so.
+
+mod merge;
+mod record;
+mod show;
+mod stream;
+mod tail;
+
+use std::io;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use super::args::{self, Lines};
+use super::names;
+use super::output::{Output, Stop};
+use super::session::Session;
+use super::{Done, Exit};
+use crate::config::Config;
+use crate::herd::api::{Failure, Kind};
+use merge::{Item, Merge};
+use record::{NO_RUN, Record, Run};
+use show::{Name, Show};
+use stream::{Piece, Start, Stream};
+
+/// The name of the supervisor's own log.
+const HERD: &str = "herd";
+/// How often files are looked at that are followed.
+pub const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// A record may be in its file so much later than a later one in another file.
+const REORDER: Duration = Duration::from_millis(50);
+
+/// `herdctl logs`
+///
+/// # Errors
+///
+/// `bad_config`; `unknown_name`; `failed`: a log cannot be read.
+pub fn run(args: &args::Logs, session: &mut Session) -> Done {
+    let book = Book::of(session)?;
+    let book = book.only(&args.servers, session)?;
+    let show = Show::new(book.names(), session.out.pen(), session.out.json, !args.no_prefix);
+    let wanted = Wanted { heartbeats: args.heartbeats };
+    let chains = book.chains()?;
+    if chains.iter().all(Vec::is_empty) && !args.follow {
+        session.out.message(&format!("no logs yet in {}", session.path(&book.folder)));
+        return Ok(Exit::Fine);
+    }
+    let (starts, leaves_out) = wanted.starts(&chains, args.lines).map_err(|why| book.unreadable(&why))?;
+    if let (true, Lines::Last(n)) = (leaves_out, args.lines) {
+        session.out.message(&format!("the last {n} records; all of them: herdctl logs -n all"));
+    }
+    let run = starts.iter().map(|start| start.run).max().unwrap_or(NO_RUN);
+    let mut reader = Reader { merge: book.merge(chains, &starts), show, wanted, run, logs: session.path(&book.folder) };
+    let read = if args.follow { reader.follow(&mut session.out) } else { reader.print(&mut session.out) };
+    read.map_err(|trouble| trouble.stop(&book))?;
+    Ok(Exit::Fine)
+}
+
+/// Which records are shown.
+#[derive(Debug, Clone, Copy)]
+struct Wanted {
+    heartbeats: bool,
+}
+
+impl Wanted {
+    fn shows(self, record: &Record) -> bool {
+        (self.heartbeats || !record.is_heartbeat()) && record.run_begins().is_none()
+    }
+
+    fn starts(self, chains: &[Vec<Piece>], lines: Lines) -> io::Result<(Vec<Start>, bool)> {
+        match lines {
+            Lines::All => Ok((vec![Start::ALL; chains.len()], false)),
+            Lines::Last(n) => {
+                let tail = tail::tail(chains, n, |record| self.shows(record))?;
+                Ok((tail.starts, tail.leaves_out))
+            }
+        }
+    }
+}
+
+/// The logs of one herd.
+struct Book {
+    folder: PathBuf,
+    logs: Vec<Name>,
+}
+
+impl Book {
+    /// From herd.toml; from the running herd where only its socket was named.
+    fn of(session: &mut Session) -> Result<Self, Failure> {
+        if session.target()?.config.is_some() {
+            return Ok(Self::of_config(&session.config()?.0));
+        }
+        let ps = session.client()?.ps()?;
+        Ok(Self::new(ps.logs.into(), ps.servers.into_iter().map(|server| server.name)))
+    }
+
+    fn of_config(config: &Config) -> Self {
+        Self::new(config.log.directory.clone(), config.servers.iter().map(|server| server.name.clone()))
+    }
+
+    fn new(folder: PathBuf, servers: impl Iterator<Item = String>) -> Self {
+        let herd = Name { name: HERD.into(), place: None };
+        let servers = servers.enumerate().map(|(place, name)| Name { name, place: Some(place) });
+        Self { folder, logs: servers.chain([herd]).collect() }
+    }
+
+    /// Those that are named; all where none is.
+    fn only(mut self, typed: &[String], session: &Session) -> Result<Self, Failure> {
+        if typed.is_empty() {
+            return Ok(self);
+        }
+        let known: Vec<&str> = self.logs.iter().map(|log| log.name.as_str()).collect();
+        let place = session.target().map_or_else(|_| "herd.toml".to_owned(), |target| target.name);
+        let picked = typed.iter().map(|typed| names::pick(typed, &known, &place)).collect::<Result<Vec<_>, _>>()?;
+        let mut nth = 0..;
+        self.logs.retain(|_| nth.next().is_some_and(|nth| picked.contains(&nth)));
+        Ok(self)
+    }
+
+    fn names(&self) -> Vec<Name> {
+        self.logs.clone()
+    }
+
+    fn path(&self, log: &Name) -> PathBuf {
+        self.folder.join(format!("{}.log", log.name))
+    }
+
+    fn chains(&self) -> Result<Vec<Vec<Piece>>, Failure> {
+        let chain = |log| stream::chain(&self.path(log)).map_err(|why| self.unreadable(&why));
+        self.logs.iter().map(chain).collect()
+    }
+
+    fn merge(&self, chains: Vec<Vec<Piece>>, starts: &[Start]) -> Merge {
+        let streams = self.logs.iter().zip(chains).zip(starts);
+        Merge::new(streams.map(|((log, pieces), start)| Stream::new(&self.path(log), pieces, *start)).collect())
+    }
+
+    fn unreadable(&self, why: &io::Error) -> Failure {
+        Failure::new(Kind::Failed, format!("cannot read the logs in {}: {why}", self.folder.display()))
+    }
+}
+
+/// Why reading came to an end: a file, or whoever reads our answer.
+enum Trouble {
+    File(io::Error),
+    Answer(Stop),
+}
+
+impl Trouble {
+    fn stop(self, book: &Book) -> Stop {
+        match self {
+            Self::File(why) => book.unreadable(&why).into(),
+            Self::Answer(stop) => stop,
+        }
+    }
+}
+
+impl From<io::Error> for Trouble {
+    fn from(why: io::Error) -> Self {
+        Self::File(why)
+    }
+}
+
+impl From<Stop> for Trouble {
+    fn from(stop: Stop) -> Self {
+        Self::Answer(stop)
+    }
+}
+
+/// What happens when more is logged than is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pace {
+    /// All is shown, however late.
+    All,
+    /// Some is left out, and said to be.
+    NeverLag,
+}
+
+/// Merged logs on their way to a person.
+struct Reader {
+    merge: Merge,
+    show: Show,
+    wanted: Wanted,
+    /// The run whose records are being shown.
+    run: Run,
+    /// Where the logs are, for a person.
+    logs: String,
+}
+
+impl Reader {
+    /// Shows what there is.
+    fn print(&mut self, out: &mut Output) -> Result<(), Trouble> {
+        while self.merge.take_in(Instant::now())? {
+            self.put(Instant::now(), out)?;
+        }
+        self.merge.take_rests(Instant::now());
+        self.put(Instant::now(), out)?;
+        out.flush()?;
+        Ok(())
+    }
+
+    /// Shows what there is and what comes, until the reader leaves.
+    fn follow(&mut self, out: &mut Output) -> Result<(), Trouble> {
+        // What stood there when we came is in order but for its end.
+        while self.merge.take_in(Instant::now())? {
+            self.put(Instant::now(), out)?;
+        }
+        loop {
+            self.look(Some(REORDER), Pace::All, out)?;
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
+
+    /// Shows what has come, and has waited for others so long.
+    fn look(&mut self, wait: Option<Duration>, pace: Pace, out: &mut Output) -> Result<(), Trouble> {
+        for (log, gap) in self.merge.refresh()? {
+            out.stream(&self.show.gap(log, &gap))?;
+        }
+        if pace == Pace::NeverLag {
+            self.merge.hurry()?;
+        }
+        loop {
+            let now = Instant::now();
+            let is_more = self.merge.take_in(now)?;
+            let ripe = wait.and_then(|wait| now.checked_sub(wait)).unwrap_or(now);
+            let shown = self.put(ripe, out)?;
+            if !is_more || shown == 0 {
+                out.flush()?;
+                return Ok(());
+            }
+        }
+    }
+
+    /// Shows what is ripe, and says how many lines that was, hidden ones included.
+    fn put(&mut self, ripe: Instant, out: &mut Output) -> Result<usize, Trouble> {
+        let mut taken = 0;
+        while let Some(item) = self.merge.next(ripe) {
+            taken += 1;
+            match item {
+                Item::Line { log, line } => self.put_line(log, &line, out)?,
+                Item::Skipped { records } => out.stream(&self.show.skipped(records, &self.logs))?,
+            }
+        }
+        Ok(taken)
+    }
+
+    fn put_line(&mut self, log: usize, line: &[u8], out: &mut Output) -> Result<(), Stop> {
+        let record = Record::read(line);
+        if let Some((record, run)) = record.and_then(|record| Some((record, record.run_begins()?))) {
+            // Each file says it; once is enough.
+            let is_new = self.run != run;
+            self.run = run;
+            return if is_new { out.stream(&self.show.run(log, &record)) } else { Ok(()) };
+        }
+        // An empty line is the end of a torn one, written by who came after.
+        if !line.is_empty() && record.is_none_or(|record| self.wanted.shows(&record)) {
+            out.stream(&self.show.line(log, line))?;
+        }
+        Ok(())
+    }
+}
+
+/// What the servers of a foreground `up` log from now on, for a terminal that may be slow.
+pub struct Live {
+    reader: Reader,
+    book: Book,
+}
+
+impl Live {
+    /// Begins at the present ends of the files.
+    ///
+    /// # Errors
+    ///
+    /// `failed`: a log is there and cannot be read.
+    pub fn begin(config: &Config, out: &Output, logs: String) -> Result<Self, Failure> {
+        let book = Book::of_config(config);
+        let chains = book.chains()?;
+        let starts: Vec<Start> = chains.iter().map(|pieces| end_of(pieces)).collect();
+        let show = Show::new(book.names(), out.pen(), out.json, true);
+        let merge = book.merge(chains, &starts);
+        let wanted = Wanted { heartbeats: false };
+        Ok(Self { reader: Reader { merge, show, wanted, run: NO_RUN, logs }, book })
+    }
+
+    /// Shows what has come. What a slow terminal cannot take is left out and counted.
+    ///
+    /// # Errors
+    ///
+    /// As `herdctl logs`.
+    pub fn look(&mut self, out: &mut Output) -> Result<(), Stop> {
+        self.hurried(out, Some(REORDER)).map_err(|trouble| trouble.stop(&self.book))
+    }
+
+    /// Shows the last of it: the servers are gone.
+    ///
+    /// # Errors
+    ///
+    /// As `herdctl logs`.
+    pub fn finish(&mut self, out: &mut Output) -> Result<(), Stop> {
+        self.hurried(out, None).map_err(|trouble| trouble.stop(&self.book))
+    }
+
+    fn hurried(&mut self, out: &mut Output, wait: Option<Duration>) -> Result<(), Trouble> {
+        self.reader.look(wait, Pace::NeverLag, out)
+    }
+}
+
+fn end_of(pieces: &[Piece]) -> Start {
+    let offset = pieces.last().map_or(0, |piece| piece.end);
+    Start { piece: pieces.len().saturating_sub(1), offset, run: NO_RUN }
+}
+
+#[cfg(test)]
+mod tests;

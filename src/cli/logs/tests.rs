@@ -1,0 +1,357 @@
+//! The logs as a whole: files on a disk in, merged lines out.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::Path;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::cli::output::Captured;
+
+const RUN: &str = "2026-11-23T06:00:00.000000Z";
+const NEXT_RUN: &str = "2026-11-23T07:00:00.000000Z";
+
+fn heading(run: &str, server: &str) -> String {
+    format!("2026-11-23T06:05:52.000000Z #0 INFO  herd up since {run}, pid 7, server {server}\n")
+}
+
+fn record(seq: u64, text: &str) -> String {
+    format!("2026-11-23T06:05:52.{seq:06}Z #{seq} INFO  {text}\n")
+}
+
+/// A folder of logs of Bona, Clark and the herd.
+struct Folder {
+    folder: tempfile::TempDir,
+}
+
+impl Folder {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self, file: &str) -> PathBuf {
+        self.folder.path().join(file)
+    }
+
+    fn write(&self, file: &str, text: &str) {
+        append(&self.path(file), text);
+    }
+
+    /// As the writer of a log does it: every name one up, then a new file.
+    fn rotate(&self, file: &str) {
+        for nth in (1..9).rev() {
+            let _ = fs::rename(self.path(&format!("{file}.{nth}")), self.path(&format!("{file}.{}", nth + 1)));
+        }
+        fs::rename(self.path(file), self.path(&format!("{file}.1"))).unwrap();
+        self.write(file, &heading(RUN, "Clark"));
+    }
+
+    fn book(&self) -> Book {
+        Book::new(self.folder.path().into(), ["Bona", "Clark"].map(str::to_owned).into_iter())
+    }
+
+    fn reader(&self, lines: Lines) -> (Reader, bool) {
+        let book = self.book();
+        let wanted = Wanted { heartbeats: false };
+        let chains = book.chains().unwrap();
+        let (starts, leaves_out) = wanted.starts(&chains, lines).unwrap();
+        let pen = crate::cli::term::Pen { styled: false };
+        let show = Show::new(book.names(), pen, false, false);
+        let run = starts.iter().map(|start| start.run).max().unwrap();
+        (Reader { merge: book.merge(chains, &starts), show, wanted, run, logs: "./logs".into() }, leaves_out)
+    }
+
+    /// The merged output, a line each, without the marks between runs.
+    fn printed(&self, lines: Lines) -> Vec<String> {
+        let (mut reader, _) = self.reader(lines);
+        let (mut out, answers, _) = Output::captured(false);
+        assert!(reader.print(&mut out).is_ok());
+        lines_of(&answers)
+    }
+}
+
+fn append(path: &Path, text: &str) {
+    OpenOptions::new().create(true).append(true).open(path).unwrap().write_all(text.as_bytes()).unwrap();
+}
+
+fn lines_of(answers: &Captured) -> Vec<String> {
+    answers.text().lines().filter(|line| !line.starts_with("──")).map(str::to_owned).collect()
+}
+
+/// What a follower has shown after it has looked as often as it needs to see all that is written.
+fn looked(reader: &mut Reader, out: &mut Output) {
+    assert!(reader.look(None, Pace::All, out).is_ok());
+}
+
+#[test]
+fn logs_are_merged_by_number() {
+    let folder = Folder::new();
+    folder.write("Bona.log", &(heading(RUN, "Bona") + &record(1, "one") + &record(4, "four")));
+    folder.write("Clark.log", &(heading(RUN, "Clark") + &record(2, "two") + &record(5, "five")));
+    folder.write("herd.log", &(heading(RUN, "herd") + &record(3, "three")));
+    assert_eq!(folder.printed(Lines::All), ["one", "two", "three", "four", "five"]);
+    assert_eq!(folder.printed(Lines::Last(2)), ["four", "five"]);
+    assert_eq!(folder.printed(Lines::Last(0)), [""; 0]);
+}
+
+#[test]
+fn a_later_run_comes_later_although_its_numbers_start_anew() {
+    let folder = Folder::new();
+    folder.write(
+        "Bona.log",
+        &(heading(RUN, "Bona") + &record(90, "old") + &heading(NEXT_RUN, "Bona") + &record(2, "new")),
+    );
+    folder.write("Clark.log", &(heading(RUN, "Clark") + &record(91, "old too")));
+    folder.write("herd.log", &(heading(NEXT_RUN, "herd") + &record(1, "first of the new")));
+    assert_eq!(folder.printed(Lines::All), ["old", "old too", "first of the new", "new"]);
+    assert_eq!(folder.printed(Lines::Last(3)), ["old too", "first of the new", "new"]);
+}
+
+#[test]
+fn rotated_files_are_read_oldest_first() {
+    let folder = Folder::new();
+    folder.write("Clark.log", &(heading(RUN, "Clark") + &record(1, "one")));
+    folder.rotate("Clark.log");
+    folder.write("Clark.log", &record(3, "three"));
+    folder.rotate("Clark.log");
+    folder.write("Clark.log", &record(5, "five"));
+    folder.write("Bona.log", &(heading(RUN, "Bona") + &record(2, "two") + &record(4, "four")));
+    assert_eq!(folder.printed(Lines::All), ["one", "two", "three", "four", "five"]);
+    for last in 0..6 {
+        assert_eq!(folder.printed(Lines::Last(last)), folder.printed(Lines::All)[5 - last.min(5)..], "{last}");
+    }
+}
+
+#[test]
+fn heartbeats_are_neither_shown_nor_counted() {
+    let folder = Folder::new();
+    let beat = record(2, "x").replace("INFO  x", "OUT   Bona | TOLD 41 0");
+    folder.write("Clark.log", &(heading(RUN, "Clark") + &record(1, "one") + &beat + &record(3, "three")));
+    assert_eq!(folder.printed(Lines::Last(2)), ["one", "three"]);
+}
+
+#[test]
+fn what_is_torn_is_shown_where_it_stands() {
+    let folder = Folder::new();
+    folder.write(
+        "Clark.log",
+        &(heading(RUN, "Clark") + &record(1, "one") + "2026-11-23T0\u{1b}[2J\n" + &record(3, "three")),
+    );
+    folder.write("Bona.log", &(heading(RUN, "Bona") + &record(2, "two") + "half a li"));
+    assert_eq!(folder.printed(Lines::All), ["one", "2026-11-23T0\\x1b[2J", "two", "half a li", "three"]);
+}
+
+#[test]
+fn a_file_without_any_heading_is_read_too() {
+    let folder = Folder::new();
+    folder.write("Clark.log", &(record(1, "one") + &record(2, "two")));
+    assert_eq!(folder.printed(Lines::All), ["one", "two"]);
+    assert_eq!(folder.printed(Lines::Last(1)), ["two"]);
+}
+
+#[test]
+fn it_is_known_whether_something_is_left_out() {
+    let folder = Folder::new();
+    folder.write("Clark.log", &(heading(RUN, "Clark") + &record(1, "one") + &record(2, "two")));
+    assert!(folder.reader(Lines::Last(1)).1);
+    assert!(!folder.reader(Lines::Last(3)).1);
+}
+
+#[test]
+fn following_survives_rotation_truncation_and_a_new_file() {
+    let folder = Folder::new();
+    folder.write("Clark.log", &(heading(RUN, "Clark") + &record(1, "one")));
+    let (mut reader, _) = folder.reader(Lines::All);
+    let (mut out, answers, _) = Output::captured(false);
+    looked(&mut reader, &mut out);
+    // Written before the rotation, seen after it; and two rotations between two looks.
+    folder.write("Clark.log", &record(2, "two"));
+    folder.rotate("Clark.log");
+    folder.write("Clark.log", &record(3, "three"));
+    folder.rotate("Clark.log");
+    folder.write("Clark.log", &record(4, "four"));
+    looked(&mut reader, &mut out);
+    assert_eq!(lines_of(&answers), ["one", "two", "three", "four"]);
+    // A log that was not there before.
+    folder.write("Bona.log", &(heading(RUN, "Bona") + &record(5, "five")));
+    looked(&mut reader, &mut out);
+    assert_eq!(lines_of(&answers).last().unwrap(), "five");
+    // A line in two pieces is one line.
+    folder.write("Bona.log", record(6, "six").split_at(30).0);
+    looked(&mut reader, &mut out);
+    assert_eq!(lines_of(&answers).last().unwrap(), "five");
+    folder.write("Bona.log", record(6, "six").split_at(30).1);
+    looked(&mut reader, &mut out);
+    assert_eq!(lines_of(&answers).last().unwrap(), "six");
+    // Cut off, as `> Bona.log` would: said, and gone on with.
+    fs::write(folder.path("Bona.log"), heading(RUN, "Bona") + &record(7, "7")).unwrap();
+    looked(&mut reader, &mut out);
+    assert!(answers.text().contains("── Bona: the file was cut off"), "{}", answers.text());
+    assert_eq!(lines_of(&answers).last().unwrap(), "7");
+    // A new herd.
+    folder.write("Clark.log", &(heading(NEXT_RUN, "Clark") + &record(1, "again")));
+    looked(&mut reader, &mut out);
+    assert!(answers.text().ends_with(&format!("── herd up since {NEXT_RUN}, pid 7 ──\nagain\n")), "{}", answers.text());
+}
+
+#[test]
+fn a_rotation_that_outran_the_follower_is_said() {
+    let folder = Folder::new();
+    folder.write("Clark.log", &(heading(RUN, "Clark") + &record(1, "one")));
+    let (mut reader, _) = folder.reader(Lines::All);
+    let (mut out, answers, _) = Output::captured(false);
+    looked(&mut reader, &mut out);
+    folder.write("Clark.log", &record(2, "two"));
+    folder.rotate("Clark.log");
+    folder.write("Clark.log", &record(3, "three"));
+    folder.rotate("Clark.log");
+    fs::remove_file(folder.path("Clark.log.2")).unwrap();
+    fs::remove_file(folder.path("Clark.log.1")).unwrap();
+    folder.write("Clark.log", &record(4, "four"));
+    looked(&mut reader, &mut out);
+    assert!(
+        answers.text().contains("── Clark: the file was replaced; records after #1 may be missing"),
+        "{}",
+        answers.text()
+    );
+    // What was open could still be read to its end.
+    assert_eq!(lines_of(&answers), ["one", "two", "four"]);
+}
+
+#[test]
+fn a_record_waits_for_an_earlier_one_that_is_written_later() {
+    let folder = Folder::new();
+    folder.write("Bona.log", &heading(RUN, "Bona"));
+    folder.write("Clark.log", &(heading(RUN, "Clark") + &record(2, "two")));
+    let (mut reader, _) = folder.reader(Lines::All);
+    let (mut out, answers, _) = Output::captured(false);
+    assert!(reader.look(Some(Duration::from_secs(3600)), Pace::All, &mut out).is_ok());
+    assert_eq!(lines_of(&answers), [""; 0]);
+    folder.write("Bona.log", &record(1, "one"));
+    looked(&mut reader, &mut out);
+    assert_eq!(lines_of(&answers), ["one", "two"]);
+}
+
+#[test]
+fn a_slow_reader_skips_and_counts_exactly() {
+    let folder = Folder::new();
+    folder.write("Bona.log", &heading(RUN, "Bona"));
+    folder.write("Clark.log", &heading(RUN, "Clark"));
+    let book = folder.book();
+    let chains = book.chains().unwrap();
+    let starts: Vec<Start> = chains.iter().map(|pieces| end_of(pieces)).collect();
+    let show = Show::new(book.names(), crate::cli::term::Pen { styled: false }, false, true);
+    let merge = book.merge(chains, &starts);
+    let reader = Reader { merge, show, wanted: Wanted { heartbeats: false }, run: NO_RUN, logs: "./logs".into() };
+    let mut live = Live { reader, book };
+    let (mut out, answers, _) = Output::captured(false);
+    folder.write("Clark.log", &(heading(RUN, "Clark") + &record(1, "one")));
+    live.finish(&mut out).unwrap();
+
+    // A flood of several megabytes, odd numbers here and even ones there.
+    let text = "x".repeat(200);
+    let flood = |parity| (2..20_000).filter(|n| n % 2 == parity).map(|n| record(n, &text)).collect::<String>();
+    folder.write("Clark.log", &flood(1));
+    folder.write("Bona.log", &(heading(RUN, "Bona") + &flood(0)));
+    live.finish(&mut out).unwrap();
+
+    let said = answers.text();
+    let skipped = said.lines().find(|line| line.contains("not shown")).expect("the skip is said");
+    let counted: u64 =
+        skipped.split(" record").next().unwrap().replace("── herd: ", "").replace(',', "").parse().unwrap();
+    let shown: Vec<u64> =
+        said.lines().filter_map(|line| line.split('#').nth(1)?.split(' ').next()?.parse().ok()).collect();
+    assert_eq!(shown.first(), Some(&1));
+    assert_eq!(shown[1], 2 + counted, "the count is exact");
+    assert!(shown[1..].windows(2).all(|pair| pair[1] == pair[0] + 1), "nothing is missing after the skip");
+    assert_eq!(shown.last(), Some(&19_999));
+}
+
+/// One step in the life of three logs.
+#[derive(Debug, Clone)]
+enum Step {
+    Write {
+        log: usize,
+        bytes: usize,
+    },
+    Rotate {
+        log: usize,
+    },
+    /// All end, and a new herd comes up.
+    Again,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        20 => (0..3usize, 0..3000usize).prop_map(|(log, bytes)| Step::Write { log, bytes }),
+        2 => (0..3usize).prop_map(|log| Step::Rotate { log }),
+        1 => Just(Step::Again),
+    ];
+    proptest::collection::vec(step, 0..400)
+}
+
+const FILES: [&str; 3] = ["Bona.log", "Clark.log", "herd.log"];
+
+/// Lives the steps; what should be printed, in order.
+fn live(folder: &Folder, steps: &[Step], mut after_each: impl FnMut()) -> Vec<String> {
+    let (mut run, mut seq, mut expected) = (0, 0, Vec::new());
+    let begin = |run: u32| format!("2026-11-23T{run:02}:00:00.000000Z");
+    for file in FILES {
+        folder.write(file, &heading(&begin(run), file));
+    }
+    for step in steps {
+        match *step {
+            Step::Write { log, bytes } => {
+                seq += 1;
+                let text = format!("{run}/{seq} {}", "x".repeat(bytes));
+                folder.write(FILES[log], &record(seq, &text));
+                expected.push(text);
+            }
+            Step::Rotate { log } => {
+                for nth in (1..99).rev() {
+                    let name = |nth| folder.path(&format!("{}.{nth}", FILES[log]));
+                    let _ = fs::rename(name(nth), name(nth + 1));
+                }
+                fs::rename(folder.path(FILES[log]), folder.path(&format!("{}.1", FILES[log]))).unwrap();
+                folder.write(FILES[log], &heading(&begin(run), FILES[log]));
+            }
+            Step::Again if run < 20 => {
+                (run, seq) = (run + 1, 0);
+                for file in FILES {
+                    folder.write(file, &heading(&begin(run), file));
+                }
+            }
+            Step::Again => {}
+        }
+        after_each();
+    }
+    expected
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn whatever_happens_to_the_files_the_merged_order_is_that_of_events(steps in steps(), last in 0..500usize) {
+        let folder = Folder::new();
+        let expected = live(&folder, &steps, || ());
+        prop_assert_eq!(&folder.printed(Lines::All), &expected);
+        prop_assert_eq!(&folder.printed(Lines::Last(last))[..], &expected[expected.len().saturating_sub(last)..]);
+    }
+
+    #[test]
+    fn a_follower_sees_what_a_later_reader_sees(steps in steps(), looks in proptest::collection::vec(any::<bool>(), 400)) {
+        let folder = Folder::new();
+        let (mut reader, _) = folder.reader(Lines::All);
+        let (mut out, answers, _) = Output::captured(false);
+        let mut looks = looks.into_iter();
+        let expected = live(&folder, &steps, || {
+            if looks.next() == Some(true) {
+                looked(&mut reader, &mut out);
+            }
+        });
+        looked(&mut reader, &mut out);
+        prop_assert_eq!(lines_of(&answers), expected);
+    }
+}
