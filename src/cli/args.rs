@@ -339,9 +339,9 @@ pub struct FakePlaces {
     /// How it behaves
     #[arg(long, value_enum, value_name = "NAME", default_value = "ok", hide_possible_values = false)]
     pub scenario: Scenario,
-    /// How long each answer takes
-    #[arg(long, value_name = "DUR", default_value = "0s", value_parser = parse_duration)]
-    pub delay: Duration,
+    /// How long each answer takes [default: no time]
+    #[arg(long, value_name = "DUR", value_parser = parse_duration)]
+    pub delay: Option<Duration>,
 }
 
 #[derive(Debug, Args)]

@@ -14,7 +14,7 @@ use crate::herd::api::{Failure, Kind};
 ///
 /// `taken`: the port is; `failed`: the system gives no thread.
 pub(in crate::cli) fn run(args: &args::FakePlaces, session: &mut Session) -> Done {
-    let fake = Fake::start_on(args.port, args.scenario, args.delay, said).map_err(|why| {
+    let fake = Fake::start_on(args.port, args.scenario, args.delay.unwrap_or_default(), said).map_err(|why| {
         let kind = if why.kind() == std::io::ErrorKind::AddrInUse { Kind::Taken } else { Kind::Failed };
         Failure::new(kind, format!("cannot listen on 127.0.0.1:{}: {why}", args.port))
             .hint("herdctl fake-places --port 0")
