@@ -4,10 +4,12 @@
 mod about;
 mod args;
 pub mod check;
+mod check_places;
 mod client;
 mod completions;
 mod escape;
 mod events;
+pub mod fake_places;
 mod file;
 mod human;
 pub mod init;
@@ -105,6 +107,7 @@ fn obey(command: Command, session: &mut Session) -> Done {
         Command::Completions(args) => completions::run(&args, session),
         Command::Man(args) => manual::run(&args, session),
         Command::Names => completions::names(session),
+        Command::FakePlaces(args) => fake_places::run(&args, session),
         Command::Version => about::version(session),
         Command::Help(args) => about::help(&args, session),
     }

@@ -142,6 +142,10 @@ pub(super) enum Kind {
     SameLink,
     NotAPath,
     OpenMetrics,
+    NotAUrl,
+    NotALine,
+    Idle,
+    SecretInFile,
 }
 
 impl Kind {
@@ -166,13 +170,17 @@ impl Kind {
             Self::SelfLink => "H017",
             Self::SameLink => "H018",
             Self::NotAPath => "H019",
-            Self::OpenMetrics => "H020",
+            Self::NotAUrl => "H020",
+            Self::NotALine => "H021",
+            Self::Idle => "H022",
+            Self::SecretInFile => "H023",
+            Self::OpenMetrics => "H024",
         }
     }
 
     pub(super) fn severity(self) -> Severity {
         match self {
-            Self::EphemeralPort | Self::Islands | Self::OpenWithoutSecret => Severity::Warning,
+            Self::EphemeralPort | Self::Islands | Self::OpenWithoutSecret | Self::Idle => Severity::Warning,
             _ => Severity::Error,
         }
     }

@@ -42,6 +42,7 @@ use tracing::{error, info, warn};
 
 use crate::config::Config;
 use crate::limits;
+pub use crate::places::{Condition, Provider};
 use confirm::Patience;
 use door::Door;
 use events::Herald;
@@ -61,6 +62,8 @@ pub struct Seat {
     pub herd_up_since: jiff::Timestamp,
     /// The key of every proof between neighbours.
     pub secret: Secret,
+    /// Where the places of a `WHATSAT` come from.
+    pub provider: Provider,
     /// Where it shows itself.
     pub vitals: Arc<Vitals>,
     /// Where it tells what happens.
@@ -140,9 +143,10 @@ pub fn main(seat: Seat) -> Result<(), Trouble> {
 }
 
 async fn live(seat: Seat, journal: Journal) -> Result<(), Trouble> {
-    let Seat { config, index, listener, secret, vitals, herald, mut signals, .. } = seat;
+    let Seat { config, index, listener, secret, provider, vitals, herald, mut signals, .. } = seat;
     let listener = tokio::net::TcpListener::from_std(listener).map_err(Trouble::Runtime)?;
-    let server = Rc::new(Server::new(config, index, secret, vitals, herald, journal).map_err(Trouble::Runtime)?);
+    let server = Server::new(config, index, secret, &provider, vitals, herald, journal).map_err(Trouble::Runtime)?;
+    let server = Rc::new(server);
     let mut tasks = JoinSet::new();
     for (number, neighbour) in server.neighbours.iter().enumerate() {
         if !neighbour.dials {
