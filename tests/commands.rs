@@ -72,9 +72,9 @@ fn herdctl(folder: &Path, args: &[&str]) -> Command {
 
 #[derive(Debug)]
 pub struct Said {
-    code: i32,
-    out: String,
-    err: String,
+    pub code: i32,
+    pub out: String,
+    pub err: String,
 }
 
 impl Said {
@@ -84,7 +84,7 @@ impl Said {
     }
 
     /// The failure on stderr; stdout must be empty.
-    fn failure(&self) -> Value {
+    pub fn failure(&self) -> Value {
         assert_eq!(self.out, "");
         let failure: Value = serde_json::from_str(&self.err).unwrap_or_else(|why| panic!("{why}: {}", self.err));
         assert_eq!(failure["exit"], self.code);

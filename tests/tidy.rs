@@ -112,6 +112,7 @@ const LAWS: &[Law] = &[
                 "src/places/google/wire.rs",
                 "reads the machine's certificates once, awaited; a server must not wait for a disk",
             ),
+            ("src/herd/scrape.rs", "the metrics, which end with the herd"),
             ("src/herd/orders.rs", "errands, all awaited by their order"),
             ("src/herd/control.rs", "the control channel, awaited when it closes"),
         ],

@@ -7,7 +7,7 @@ use super::client::{Client, Piece};
 use super::output::{Output, Stop};
 use super::session::Session;
 use super::{Done, Exit, term};
-use crate::herd::api::{EventsQuery, Failure};
+use crate::herd::api::{EventsQuery, Failure, Kind};
 
 /// Without an event, so often.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -30,16 +30,23 @@ pub fn watch(session: &mut Session, mut look: impl FnMut(&Client, &Output) -> Re
     let mut events = client.events(&EventsQuery { kinds, ..EventsQuery::default() })?;
     let mut last = None;
     loop {
-        let frame = look(&client, &session.out)?;
+        let frame = match look(&client, &session.out) {
+            Err(failure) if failure.error == Kind::NotRunning && last.is_some() => return gone(session),
+            frame => frame?,
+        };
         show(&frame, last.as_ref(), &mut session.out)?;
         last = Some(frame);
         let drawn_at = Instant::now();
         if events.next(Some(LOOK_EVERY))? == Piece::End {
-            session.out.message("the herd has gone");
-            return Ok(Exit::Fine);
+            return gone(session);
         }
         std::thread::sleep(DRAW_EVERY.saturating_sub(drawn_at.elapsed()));
     }
+}
+
+fn gone(session: &mut Session) -> Done {
+    session.out.message("the herd has gone");
+    Ok(Exit::Fine)
 }
 
 fn show(frame: &Frame, last: Option<&Frame>, out: &mut Output) -> Result<(), Stop> {

@@ -38,7 +38,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::spawn_local;
@@ -147,7 +146,7 @@ impl Supervisor {
         let (prepared, den, control) = self.prepare()?;
         let journal = prepared.journal()?;
         let _events = journal.install();
-        raise_descriptors();
+        ports::raise_descriptors();
         let runtime = Builder::new_current_thread()
             .enable_all()
             .build_local(LocalOptions::default())
@@ -285,7 +284,7 @@ impl Prepared {
             async move { chronicle.keep().await }
         });
         if let Some(listener) = scrape {
-            serve_metrics(listener, herd.borrow().events.clone());
+            scrape::begin(listener, herd.borrow().events.clone());
         }
         spawn_local(observe(herd.clone()));
         spawn_local(become_ready(herd.clone(), chosen, up.clone()));
@@ -305,16 +304,6 @@ impl Prepared {
         control.close().await;
         outcome.trouble.map_or(Ok(outcome.down), Err)
     }
-}
-
-/// Serves the metrics until the herd ends. That they cannot be served takes nothing from the herd.
-fn serve_metrics(listener: TcpListener, events: mpsc::Sender<Event>) {
-    info!("metrics on http://{}/metrics", listener.local_addr().map_or_else(|_| "?".into(), |at| at.to_string()));
-    spawn_local(async move {
-        if let Err(why) = scrape::serve(listener, events).await {
-            warn!("metrics are not served: {why}");
-        }
-    });
 }
 
 /// How a herd's life ended.
@@ -501,13 +490,4 @@ fn leftover_notes(den: &Den) -> Vec<String> {
         note
     });
     note.into_iter().collect()
-}
-
-/// Ten thousand clients need as many descriptors, and the usual soft limit is 1024.
-fn raise_descriptors() {
-    let raised =
-        getrlimit(Resource::RLIMIT_NOFILE).and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
-    if let Err(why) = raised {
-        warn!("cannot raise the limit of open files: {why}");
-    }
 }

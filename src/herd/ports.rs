@@ -8,7 +8,9 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use socket2::{Domain, Socket, Type};
+use tracing::warn;
 
 use super::api::{Failure, Kind};
 use super::panics::printable;
@@ -68,6 +70,15 @@ pub fn bind_metrics(address: SocketAddr) -> Result<TcpListener, Failure> {
         let message = format!("cannot listen on {address} ([metrics]): {why}; nothing was started");
         Failure::new(Kind::Taken, message).hint("another listen below [metrics], or none")
     })
+}
+
+/// Ten thousand clients need as many descriptors, and the usual soft limit is 1024.
+pub fn raise_descriptors() {
+    let raised =
+        getrlimit(Resource::RLIMIT_NOFILE).and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
+    if let Err(why) = raised {
+        warn!("cannot raise the limit of open files: {why}");
+    }
 }
 
 /// A listening socket, non-blocking. The address can be bound again at once after a server's death.

@@ -15,8 +15,9 @@ use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::sync::{Semaphore, mpsc};
+use tokio::task::spawn_local;
 use tokio::time::sleep;
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::api::Failure;
 use super::control::ask;
@@ -24,12 +25,22 @@ use super::guest::Guest;
 use super::{Asked, Event, metrics};
 use crate::limits;
 
+/// Serves the metrics until the herd ends. That they cannot be served takes nothing from the herd.
+pub fn begin(listener: TcpListener, events: mpsc::Sender<Event>) {
+    info!("metrics on http://{}/metrics", listener.local_addr().map_or_else(|_| "?".into(), |at| at.to_string()));
+    spawn_local(async move {
+        if let Err(why) = serve(listener, events).await {
+            warn!("metrics are not served: {why}");
+        }
+    });
+}
+
 /// Serves the metrics on the present runtime, for as long as it lives.
 ///
 /// # Errors
 ///
 /// If the runtime does not take the socket.
-pub async fn serve(listener: TcpListener, events: mpsc::Sender<Event>) -> io::Result<()> {
+async fn serve(listener: TcpListener, events: mpsc::Sender<Event>) -> io::Result<()> {
     let door = Door {
         listener: tokio::net::TcpListener::from_std(listener)?,
         room: Arc::new(Semaphore::new(limits::METRICS_CONNECTIONS_MAX)),

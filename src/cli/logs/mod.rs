@@ -60,7 +60,8 @@ pub fn run(args: &args::Logs, session: &mut Session) -> Done {
         session.out.message(&format!("the last {n} records; all of them: herdctl logs -n all"));
     }
     let run = starts.iter().map(|start| start.run).max().unwrap_or(NO_RUN);
-    let mut reader = Reader { merge: book.merge(chains, &starts), show, wanted, run, logs: session.path(&book.folder) };
+    let mut reader =
+        Reader { merge: book.merge(chains, &starts), show, wanted, run, begun: None, logs: session.path(&book.folder) };
     let read = if args.follow { reader.follow(&mut session.out) } else { reader.print(&mut session.out) };
     read.map_err(|trouble| trouble.stop(&book))?;
     Ok(Exit::Fine)
@@ -208,6 +209,8 @@ struct Reader {
     wanted: Sieve,
     /// The run whose records are being shown.
     run: Run,
+    /// That it has begun, which is still to be shown.
+    begun: Option<String>,
     /// Where the logs are, for a person.
     logs: String,
 }
@@ -273,9 +276,11 @@ impl Reader {
         let record = Record::read(line);
         if let Some((record, run)) = record.and_then(|record| Some((record, record.run_begins()?))) {
             // Each file says it; once is enough.
-            let is_new = self.run != run;
-            self.run = run;
-            return if is_new { out.stream(&self.show.run(log, &record)) } else { Ok(()) };
+            if std::mem::replace(&mut self.run, run) != run {
+                self.begun = Some(self.show.run(log, &record));
+            }
+            // Where not everything is shown, a run without anything to show is none.
+            return if self.wanted.asks() { Ok(()) } else { self.put_begun(out) };
         }
         // An empty line is the end of a torn one, written by who came after.
         let is_shown = match &record {
@@ -283,9 +288,14 @@ impl Reader {
             None => !line.is_empty() && self.wanted.shows_torn(log),
         };
         if is_shown {
+            self.put_begun(out)?;
             out.stream(&self.show.line(log, line))?;
         }
         Ok(())
+    }
+
+    fn put_begun(&mut self, out: &mut Output) -> Result<(), Stop> {
+        self.begun.take().map_or(Ok(()), |begun| out.stream(&begun))
     }
 }
 
@@ -308,7 +318,7 @@ impl Live {
         let show = Show::new(book.names(), out.pen(), out.json, true);
         let merge = book.merge(chains, &starts);
         let wanted = Sieve::default();
-        Ok(Self { reader: Reader { merge, show, wanted, run: NO_RUN, logs }, book })
+        Ok(Self { reader: Reader { merge, show, wanted, run: NO_RUN, begun: None, logs }, book })
     }
 
     /// Shows what has come. What a slow terminal cannot take is left out and counted.
