@@ -7,11 +7,13 @@
 //! neighbours wait for is not kept waiting by it. The appender writes on a thread of its own, from a queue of bounded
 //! length. When the disk falls behind, `when_behind` decides: the server waits, or goes on and says what was left out.
 
+use std::cell::RefCell;
 use std::fmt::{self, Write as _};
 use std::io::{self, Write as _};
 use std::mem;
+use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tracing::field::{Field, Visit};
 use tracing::subscriber::DefaultGuard;
@@ -27,7 +29,7 @@ use crate::protocol::line::Time;
 
 /// The log of one server, or of the supervisor.
 pub struct Journal {
-    page: Arc<Mutex<Page>>,
+    page: Rc<RefCell<Page>>,
     traffic: Traffic,
     /// Records that the disk did not take.
     lost: Arc<AtomicU64>,
@@ -54,50 +56,72 @@ impl Journal {
             .lossy(log.when_behind == WhenBehind::Count)
             .thread_name(&format!("{name}.log"))
             .finish(file);
-        Ok(Self { page: Arc::new(Mutex::new(Page::new(writer))), traffic: log.traffic, lost, _worker: worker })
+        Ok(Self { page: Rc::new(RefCell::new(Page::new(writer))), traffic: log.traffic, lost, _worker: worker })
     }
 
-    /// Sends the `tracing` events of this thread here for as long as the guard lives.
+    /// Makes this the log of the present thread, which its `tracing` events go to, for as long as the guard lives.
     #[must_use]
-    pub fn install(&self) -> DefaultGuard {
-        let events = Events { page: Arc::clone(&self.page) };
-        tracing::subscriber::set_default(tracing_subscriber::registry().with(events))
-    }
-
-    /// What hands over the traffic logged so far: to be called whenever the server's thread has nothing to do.
-    pub fn hand_over(&self) -> impl Fn() + Send + Sync + 'static {
-        let page = Arc::clone(&self.page);
-        move || lock(&page).hand_over()
+    pub fn install(&self) -> Installed {
+        PAGE.set(Some(Rc::clone(&self.page)));
+        Installed { _events: tracing::subscriber::set_default(tracing_subscriber::registry().with(Events)) }
     }
 
     /// Logs lines of a client, which end with LF each. `who` is printable.
     pub fn client_traffic(&self, at: Time, direction: Level, who: &str, lines: &[u8]) {
         if self.traffic != Traffic::Off {
-            lock(&self.page).log_traffic(at, direction, who, lines);
+            self.page.borrow_mut().log_traffic(at, direction, who, lines);
         }
     }
 
     /// Logs lines of a neighbour, which end with LF each.
     pub fn neighbour_traffic(&self, at: Time, direction: Level, name: &str, lines: &[u8]) {
         if self.traffic == Traffic::All {
-            lock(&self.page).log_traffic(at, direction, name, lines);
+            self.page.borrow_mut().log_traffic(at, direction, name, lines);
         }
     }
 
     /// Records that are in no file, since the start.
     pub fn lost(&self) -> u64 {
-        lock(&self.page).left_out + self.lost.load(Relaxed)
+        self.page.borrow().left_out + self.lost.load(Relaxed)
     }
+}
+
+/// Hands over the traffic that the present thread has logged: for when it has nothing to do.
+pub fn hand_over() {
+    with_page(Page::hand_over);
+}
+
+/// The log of a thread, while it has one.
+pub struct Installed {
+    _events: DefaultGuard,
+}
+
+impl Drop for Installed {
+    fn drop(&mut self) {
+        PAGE.set(None);
+    }
+}
+
+thread_local! {
+    /// What is logged without a journal at hand: by `tracing`, and by a runtime that goes to sleep.
+    static PAGE: RefCell<Option<Rc<RefCell<Page>>>> = const { RefCell::new(None) };
+}
+
+fn with_page(act: impl FnOnce(&mut Page)) {
+    PAGE.with_borrow(|page| {
+        if let Some(page) = page {
+            act(&mut page.borrow_mut());
+        }
+    });
 }
 
 impl Drop for Journal {
     fn drop(&mut self) {
-        lock(&self.page).hand_over();
+        self.page.borrow_mut().hand_over();
     }
 }
 
-/// Records on their way to the appender. Only one thread ever writes on it, so the lock is always free; `tracing`
-/// wants to be able to send it.
+/// Records on their way to the appender.
 struct Page {
     writer: NonBlocking,
     /// Traffic that has not been handed over, and how many records it is.
@@ -166,11 +190,6 @@ fn write(writer: &mut NonBlocking, refused: &ErrorCounter, block: &[u8]) -> bool
     writer.write_all(block).is_ok() && refused.dropped_lines() == before
 }
 
-/// A page on which a panic was half-way through a record is still a page.
-fn lock(page: &Mutex<Page>) -> MutexGuard<'_, Page> {
-    page.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// How many bytes of `lines` go into one block: whole lines, at least one.
 fn block_of(lines: &[u8]) -> usize {
     let within = &lines[..lines.len().min(limits::LOG_BLOCK_TRAFFIC_BYTES)];
@@ -180,9 +199,7 @@ fn block_of(lines: &[u8]) -> usize {
 }
 
 /// What takes the `tracing` events of one thread.
-struct Events {
-    page: Arc<Mutex<Page>>,
-}
+struct Events;
 
 impl<S: tracing::Subscriber> Layer<S> for Events {
     fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
@@ -194,7 +211,8 @@ impl<S: tracing::Subscriber> Layer<S> for Events {
         };
         let mut text = Text::default();
         event.record(&mut text);
-        lock(&self.page).log_event(&record::line(clock::now(), level, &text.0));
+        let record = record::line(clock::now(), level, &text.0);
+        with_page(|page| page.log_event(&record));
     }
 }
 

@@ -125,7 +125,7 @@ pub fn main(seat: Seat) -> Result<(), Trouble> {
     let _events = journal.install();
     let runtime = Builder::new_current_thread()
         .enable_all()
-        .on_thread_park(journal.hand_over())
+        .on_thread_park(journal::hand_over)
         .build_local(LocalOptions::default())
         .map_err(Trouble::Runtime)?;
     let ended = catch_unwind(AssertUnwindSafe(|| runtime.block_on(live(seat, journal))));
@@ -191,7 +191,7 @@ fn obey(server: &Server, signal: Option<Signal>, signals: &mut mpsc::Receiver<Si
 /// Parks the thread, inside its own runtime, until a signal ends it; returns that signal.
 fn stand_still(server: &Server, signals: &mut mpsc::Receiver<Signal>) -> Option<Signal> {
     let since = clock::instant();
-    (server.journal.hand_over())();
+    journal::hand_over();
     server.vitals.set_phase(Phase::Paused);
     let signal = loop {
         match signals.try_recv() {
