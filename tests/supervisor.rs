@@ -42,6 +42,7 @@ fn stand_in(mut seat: Seat) -> Result<(), Trouble> {
         }
         "Bomb" => {
             eprintln!("famous last words");
+            #[expect(clippy::disallowed_methods, reason = "the process must die without a word")]
             std::process::abort()
         }
         _ => {}
@@ -125,7 +126,7 @@ impl Herd {
     fn run(folder: TempDir, supervisor: Supervisor) -> Self {
         let config = folder.path().join("herd.toml");
         let interrupt = supervisor.interrupt();
-        let (tell, told) = mpsc::channel();
+        let (tell, told) = mpsc::sync_channel(8);
         let running = thread::spawn(move || supervisor.run(|ps| tell.send(ps.clone()).unwrap()));
         let ready = told.recv_timeout(PATIENCE).expect("the herd is ready in time");
         Self { folder, config, ready, interrupt, running }
@@ -310,7 +311,7 @@ fn a_second_up_is_told_that_it_is_so_already_or_that_it_differs() {
 #[test]
 fn twenty_ups_at_once_make_one_herd() {
     let folder = tempfile::tempdir().unwrap();
-    let (tell, told) = mpsc::channel();
+    let (tell, told) = mpsc::sync_channel(8);
     let ups: Vec<_> = (0..20)
         .map(|_| {
             let (up, tell) = (chain(folder.path(), &["Bona", "Clark"]), tell.clone());
@@ -485,7 +486,7 @@ fn a_server_that_does_not_pause_is_told_of_and_goes_on() {
 #[test]
 fn a_server_that_outlives_a_kill_is_told_of_and_delays_nobody() {
     let herd = Herd::of(&["Bona", "Wedge"]);
-    let (tell, told) = mpsc::channel();
+    let (tell, told) = mpsc::sync_channel(8);
     thread::scope(|scope| {
         scope.spawn(|| tell.send(herd.refused("kill", &json!({"servers": ["Wedge"]}))).unwrap());
         eventually("it is being killed", || herd.server("Wedge").state == State::Stopping);
@@ -570,7 +571,7 @@ fn idle_connections_are_bounded_and_a_freed_place_is_taken() {
     let socket = den::socket(&herd.config);
     let mut idle: Vec<_> =
         (0..limits::CONTROL_CONNECTIONS_MAX).map(|_| UnixStream::connect(&socket).unwrap()).collect();
-    let (tell, told) = mpsc::channel();
+    let (tell, told) = mpsc::sync_channel(8);
     thread::scope(|scope| {
         scope.spawn(|| tell.send(herd.ps().summary.running).unwrap());
         assert!(told.recv_timeout(Duration::from_millis(100)).is_err(), "all places are taken");
@@ -666,6 +667,7 @@ fn child() {
     up.foreground = !args.contains(&detach::COMMAND.to_owned());
     if up.foreground {
         let outcome = Supervisor::new(up).body(stand_in).run_with_signals(|_| {});
+        #[expect(clippy::disallowed_methods, reason = "this process is a child of a test")]
         std::process::exit(outcome.map_or_else(|failure| failure.exit.into(), |_| 0));
     }
     let _ = detach::supervise(Supervisor::new(up).body(stand_in));

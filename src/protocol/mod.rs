@@ -3,7 +3,7 @@
 //! Pure: bytes and a time in, bytes and a verdict out. Nothing here waits, does I/O, logs or looks at a
 //! clock, so that a whole herd can be simulated in a loop (`tests/simulation.rs`).
 //!
-//! Reading order: [`line`] the grammar, [`atlas`] what a server knows, [`node`] one server hearing one line,
+//! Reading order: [`mod@line`] the grammar, [`atlas`] what a server knows, [`node`] one server hearing one line,
 //! [`query`] what a `WHATSAT` asks, [`hello`] how neighbours prove themselves, [`link`] how they tell each
 //! other what follows an edition.
 

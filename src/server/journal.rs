@@ -1,5 +1,5 @@
 //! A server's log: events through `tracing`, traffic as a block a burst, both into the same file through the same
-//! `tracing-appender`, in the form of [`record`](super::record).
+//! `tracing-appender`, in the form of [`record`].
 //!
 //! A `tracing` event a line of traffic would cost twenty times what the rest of the server does. So traffic is
 //! formatted a burst at a time into one block, which is handed to the appender when it is full, when an event comes,

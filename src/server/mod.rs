@@ -2,7 +2,7 @@
 //!
 //! A server is a process that happens to be a thread. What it knows is held in `Rc` and `RefCell`, so it cannot be
 //! shared with another server: it would not compile. Four things cross threads and nothing else does: the proven
-//! configuration (read only), [`Signal`]s in, [`Vitals`](vitals::Vitals) out, and log records to the appender.
+//! configuration (read only), [`Signal`]s in, [`Vitals`] out, and log records to the appender.
 //!
 //! Reading order: here (serve, obey, leave), `state` what its tasks share, `door` who is let in, `connection` a client,
 //! `link` a neighbour, `confirm` when an answer may be written, `lookup` places, `socket` what all connections do,

@@ -13,7 +13,6 @@ use tokio::sync::Notify;
 
 use super::Secret;
 use super::confirm::Confirmations;
-use super::connection::Admission;
 use super::journal::Journal;
 use super::lookup::Lookups;
 use super::socket::Scratch;
@@ -55,6 +54,14 @@ pub(super) enum Leaving {
     Clients,
     /// Neighbours are told the rest.
     Links,
+}
+
+/// Whether there was room for one more client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Admission {
+    Client,
+    /// There are too many: only a neighbour may stay.
+    NeighbourOnly,
 }
 
 /// A neighbour, whether linked at present or not.
