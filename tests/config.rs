@@ -418,7 +418,7 @@ error[H004]: unknown key `` in herd.toml
 4 | "" = 1
   | ^^ no such key
   |
-  = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `log`, `places`, `limits`
+  = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `log`, `archive`, `places`, `limits`
 
 error[H004]: unknown key `dir` in [log]
  --> herd.toml:6:1
@@ -434,7 +434,7 @@ error[H004]: unknown key `limts` in herd.toml
 7 | [limts]
   |  ^^^^^ did you mean `limits`?
   |
-  = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `log`, `places`, `limits`
+  = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `log`, `archive`, `places`, `limits`
 
 error[H004]: unknown key `lookup_max` in [limits]
  --> herd.toml:9:1
@@ -1270,7 +1270,7 @@ error[H008]: `ack` cannot be `herd`
 2 | ack = "herd"
   |       ^^^^^^ did you mean `heard`?
   |
-  = help: known here: `heard`, `sent`
+  = help: known here: `heard`, `stored`, `sent`
 
 error[H015]: `localhost:11000` is no address
  --> herd.toml:4:34
@@ -1410,7 +1410,7 @@ error[H004]: unknown key `\u{1b}[2J\n` in herd.toml
 3 | "\u001b[2J\n" = 1
   | ^^^^^^^^^^^^^ no such key
   |
-  = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `log`, `places`, `limits`
+  = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `log`, `archive`, `places`, `limits`
 
 error[H004]: unknown key `tab` in herd.toml
  --> herd.toml:4:2
@@ -1418,7 +1418,7 @@ error[H004]: unknown key `tab` in herd.toml
 4 |     "tab" = 1
   |     ^^^^^ no such key
   |
-  = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `log`, `places`, `limits`
+  = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `log`, `archive`, `places`, `limits`
 
 6 errors
 "#]]
@@ -1438,7 +1438,7 @@ fn a_line_too_long_to_show_is_pointed_at() {
 error[H004]: unknown key `a` in herd.toml
 --> herd.toml:4:4097
  = note: no such key
- = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `log`, `places`, `limits`
+ = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `log`, `archive`, `places`, `limits`
 
 1 error
 "#]]

@@ -2,11 +2,13 @@
 //!
 //! | module | what it shows |
 //! |---|---|
+//! | [`archive`] | what outlives a herd: archives, full and damaged ones, and answers that were never lost |
 //! | [`commands`] | the real binary as a person or a script meets it; every exit code |
 //! | [`config`] | every mistake in a herd.toml, with the text that a person sees |
 //! | [`dialogue`] | one server over real TCP: what a client says, byte for byte what it gets |
 //! | [`failures`] | kill, start, pause, panic, silence, crowds, slow readers |
 //! | [`flooding`] | a herd of real servers: every update reaches every server, and catches up |
+//! | [`losses`] | how many answered updates a kill loses; shared with the bench of that name |
 //! | [`places`] | the embedded places against samples, counts and brute force |
 //! | [`readme`] | every session of the README, run as written |
 //! | [`simulation`] | whole herds from a seed, without sockets: kills, cuts, losses, colliding times |
@@ -14,11 +16,13 @@
 //! | [`tidy`] | the laws of the house that a test can keep |
 //! | [`support`] | a herd of real servers in this process, clients, and waiting with a deadline |
 
+mod archive;
 mod commands;
 mod config;
 mod dialogue;
 mod failures;
 mod flooding;
+mod losses;
 mod places;
 mod readme;
 mod simulation;

@@ -128,6 +128,10 @@ fn note(server: &ServerStatus) -> String {
     if server.log_lost > 0 {
         notes.push(format!("{} not written", human::count(server.log_lost, "log record")));
     }
+    if let Some((archive, why)) = server.archive.as_ref().and_then(|archive| Some((archive, archive.trouble.as_ref()?)))
+    {
+        notes.push(format!("archive not written, {} behind: {why}", human::count(archive.lag, "edition")));
+    }
     notes.retain(|note| !note.is_empty());
     notes.join("; ")
 }
@@ -219,6 +223,7 @@ mod tests {
             digest: "00c0ffee00c0ffee".into(),
             unconfirmed: 0,
             log_lost: 0,
+            archive: None,
             note: (state == State::Paused).then(|| "accepts, does not answer".into()),
         }
     }

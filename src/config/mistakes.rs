@@ -141,6 +141,7 @@ pub(super) enum Kind {
     SelfLink,
     SameLink,
     NotAPath,
+    StoredNowhere,
 }
 
 impl Kind {
@@ -165,6 +166,7 @@ impl Kind {
             Self::SelfLink => "H017",
             Self::SameLink => "H018",
             Self::NotAPath => "H019",
+            Self::StoredNowhere => "H030",
         }
     }
 

@@ -390,7 +390,8 @@ impl<'a> Talk<'a> {
                 self.server.neighbours[self.neighbour].resume.set((self.their_run, self.link.heard()));
             }
             Effect::Acknowledged => {
-                self.server.confirmed_by(self.neighbour, self.link.acknowledged(), self.link.confirmed());
+                let (heard, whole) = (self.link.acknowledged(), self.link.confirmed());
+                self.server.confirmed_by(self.neighbour, self.seat.id, heard, whole);
             }
             Effect::GoneBack => {
                 self.owes_mark = true;
