@@ -1655,11 +1655,11 @@ fn written(text: &str) -> (check::Verdict, PathBuf) {
 #[test]
 fn init_writes_a_right_herd_toml_and_never_over_another() {
     let folder = tempfile::tempdir().unwrap();
-    let path = init::init(folder.path(), false).unwrap();
+    let path = init::init(folder.path(), TEMPLATE, false).unwrap();
     assert!(check::check(&path).ok());
     fs::write(&path, "mine").unwrap();
-    assert_eq!(init::init(folder.path(), false).unwrap_err().kind(), std::io::ErrorKind::AlreadyExists);
+    assert_eq!(init::init(folder.path(), TEMPLATE, false).unwrap_err().kind(), std::io::ErrorKind::AlreadyExists);
     assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
-    init::init(folder.path(), true).unwrap();
+    init::init(folder.path(), TEMPLATE, true).unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), TEMPLATE);
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use herdctl::config::{self, Config};
+use herdctl::config::{self, Config, Shape};
 use herdctl::server::vitals::{Phase, Vitals};
 use herdctl::server::{self, Seat, Secret, Signal, Trouble};
 use tempfile::TempDir;
@@ -51,6 +51,13 @@ impl Herd {
     /// The five, with another configuration.
     pub fn five_with(adjust: impl FnOnce(&mut Config)) -> Self {
         let herd = Self::start_all(config::TEMPLATE, adjust);
+        herd.wait_linked();
+        herd
+    }
+
+    /// A herd of another shape, all running and linked.
+    pub fn of(shape: Shape) -> Self {
+        let herd = Self::start_all(&shape.herd_toml(), |_| {});
         herd.wait_linked();
         herd
     }

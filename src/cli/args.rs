@@ -9,6 +9,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 
 use super::human::parse_duration;
 use super::term::Choice;
+use crate::config::topology;
 
 const TEMPLATE: &str = "{before-help}{about-with-newline}
 {usage-heading} {usage}
@@ -337,6 +338,53 @@ pub struct Init {
     /// Write to standard output instead
     #[arg(long)]
     pub stdout: bool,
+    /// A herd of so many servers, S1, S2, … [default: the five]
+    #[arg(long, value_name = "N", value_parser = parse_servers)]
+    pub servers: Option<usize>,
+    /// How they are linked
+    #[arg(long, value_enum, default_value_t, requires = "servers")]
+    pub topology: Topology,
+    /// Links a server, for tree, random and small-world
+    #[arg(long, value_name = "D", default_value_t = 4, requires = "servers", value_parser = clap::value_parser!(u16).range(2..))]
+    pub degree: u16,
+    /// What the random links are drawn from
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "servers")]
+    pub seed: u64,
+}
+
+fn parse_servers(text: &str) -> Result<usize, String> {
+    let range = crate::limits::SERVERS_RANGE;
+    let number = text.parse().ok().filter(|number| range.contains(number));
+    number.ok_or_else(|| format!("a herd has {} to {} servers", range.start(), range.end()))
+}
+
+/// The families of graphs, as words.
+#[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
+pub enum Topology {
+    Line,
+    Ring,
+    Star,
+    Tree,
+    Grid,
+    Random,
+    #[default]
+    SmallWorld,
+    Full,
+}
+
+impl From<Topology> for topology::Topology {
+    fn from(word: Topology) -> Self {
+        match word {
+            Topology::Line => Self::Line,
+            Topology::Ring => Self::Ring,
+            Topology::Star => Self::Star,
+            Topology::Tree => Self::Tree,
+            Topology::Grid => Self::Grid,
+            Topology::Random => Self::Random,
+            Topology::SmallWorld => Self::SmallWorld,
+            Topology::Full => Self::Full,
+        }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -12,6 +12,8 @@ mod names;
 mod notes;
 mod prove;
 mod render;
+mod template;
+pub mod topology;
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -22,6 +24,7 @@ pub use find::find;
 pub use mistakes::{Mistake, Mistakes, Severity, harmless};
 pub use names::closest;
 pub use render::counted;
+pub use template::Shape;
 
 use crate::limits::HERD_FILE_BYTES_MAX;
 

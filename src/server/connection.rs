@@ -21,20 +21,12 @@ use tracing::{info, warn};
 
 use super::record::Level;
 use super::socket::{self, Outbox};
-use super::state::Server;
+use super::state::{Admission, Server};
 use super::{clock, link};
 use crate::limits;
 use crate::protocol::atlas::Edition;
 use crate::protocol::hello;
 use crate::protocol::node::{self, Reply};
-
-/// Whether there was room for one more client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Admission {
-    Client,
-    /// There are too many: only a neighbour may stay.
-    NeighbourOnly,
-}
 
 /// Serves one connection to its end.
 pub(super) async fn serve(server: Rc<Server>, mut stream: TcpStream, address: SocketAddr, admission: Admission) {

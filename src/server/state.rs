@@ -13,7 +13,6 @@ use tokio::sync::Notify;
 
 use super::Secret;
 use super::confirm::Confirmations;
-use super::connection::Admission;
 use super::journal::Journal;
 use super::lookup::Lookups;
 use super::socket::Scratch;
@@ -57,6 +56,14 @@ pub(super) enum Leaving {
     Links,
     /// The archive is told the rest.
     Archive,
+}
+
+/// Whether there was room for one more client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Admission {
+    Client,
+    /// There are too many: only a neighbour may stay.
+    NeighbourOnly,
 }
 
 /// A neighbour, whether linked at present or not.
