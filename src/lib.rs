@@ -41,8 +41,8 @@
 //! * `protocol` never waits, never does I/O, never looks at a clock or at chance beyond the seed of a hash table
 //!   (`tests/tidy.rs`).
 //! * A server shares no state with another: what it knows is held in `Rc` and `RefCell`, and sharing it does not
-//!   compile. What crosses threads: the configuration (read only), signals in, vitals out, log records to the appender;
-//!   and the embedded places, which nobody can change.
+//!   compile. What crosses threads: the configuration (read only), signals in, vitals out, log records to the appender,
+//!   batches to the archive's keeper and its news back; and the embedded places, which nobody can change.
 //! * Nothing awaits while a node is borrowed (`clippy::await_holding_refcell_ref`).
 //! * No task is detached: each belongs to its server's own set, and its panic ends that server and only it.
 //! * A runtime is never dropped, only shut down in the background; a socket is never split by ownership.

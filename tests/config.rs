@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use herdctl::cli::{check, init};
 use herdctl::config::{
-    Ack, Config, Link, Log, Mistakes, Places, Provider, Severity, TEMPLATE, Traffic, WhenBehind, closest, find, load,
-    parse,
+    Ack, Archive, Config, Link, Log, Mistakes, Places, Provider, Severity, TEMPLATE, Traffic, WhenBehind, closest,
+    find, load, parse,
 };
 use herdctl::limits;
 use proptest::prelude::*;
@@ -80,6 +80,7 @@ fn the_template_is_the_default_herd_without_a_warning() {
         [(clark, jaquez), (bona, clark), (bailey, campbell), (bona, campbell), (campbell, jaquez), (bailey, bona)]
     );
     assert_eq!(herd.log, default_log(Path::new("/herds/one/logs")));
+    assert_eq!(herd.archive, None);
     assert_eq!(herd.places, Places { provider: Provider::Embedded });
     assert_eq!(herd.limits, default_limits());
 }
@@ -132,7 +133,7 @@ fn default_limits() -> herdctl::config::Limits {
 fn every_setting_can_be_set() {
     let (herd, warnings) = proven(
         r#"herd = "other"
-ack = "sent"
+ack = "stored"
 secret_file = "keys/secret"
 [[servers]]
 name = "Solo"
@@ -143,6 +144,8 @@ traffic = "clients"
 when_behind = "count"
 file_bytes_max = 0x10_0000
 files_max = 2
+[archive]
+path = "kept/here"
 [places]
 provider = "embedded"
 [limits]
@@ -156,7 +159,7 @@ clients_max = 7
 "#,
     );
     assert!(warnings.is_empty(), "{warnings}");
-    assert_eq!((herd.herd.as_str(), herd.ack), ("other", Ack::Sent));
+    assert_eq!((herd.herd.as_str(), herd.ack), ("other", Ack::Stored));
     assert_eq!(herd.secret_file.as_deref(), Some(Path::new("/herds/one/keys/secret")));
     assert_eq!((herd.servers[0].name.as_str(), herd.servers[0].address), ("Solo", "[::1]:0".parse().unwrap()));
     let log = Log {
@@ -167,6 +170,7 @@ clients_max = 7
         ..default_log(Path::new("/var/log/herd"))
     };
     assert_eq!(herd.log, log);
+    assert_eq!(herd.archive, Some(Archive { directory: "/herds/one/kept/here".into() }));
     let l = herd.limits;
     assert_eq!((l.line_bytes_max, l.connections_max, l.unread_bytes_max, l.lookups_max), (1000, 2, 5000, 6));
     assert_eq!((l.unread_seconds_max, l.idle_seconds_max, l.clients_max), (4, 5, 7));
@@ -1234,6 +1238,29 @@ error[H019]: `a\u{0}b` is no path
 "#]]
         .raw()
     );
+}
+
+#[test]
+fn h030_answers_that_wait_for_no_archive() {
+    let why = shown(&format!("ack = \"stored\"\n{TWO}"));
+    assert_data_eq!(
+        why,
+        str![[r#"
+error[H030]: `ack` is "stored", and there is no archive
+ --> herd.toml:1:1
+  |
+1 | ack = "stored"
+  | ^^^ no IAMAT would ever be answered
+  |
+  = help: add a table `[archive]` with `path = "data"`
+
+1 error
+"#]]
+        .raw()
+    );
+    let (herd, _) = proven(&format!("ack = \"stored\"\n{TWO}\n[archive]\npath = \"/data\"\n"));
+    assert_eq!((herd.ack, herd.archive), (Ack::Stored, Some(Archive { directory: "/data".into() })));
+    assert!(shown(&format!("{TWO}\n[archive]\n")).contains("[archive] has no `path`"));
 }
 
 // How they are said.

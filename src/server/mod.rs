@@ -201,6 +201,7 @@ async fn load(server: &Server, archive: &mut Archive, signals: &mut mpsc::Receiv
             news = archive.news() => news,
         };
         match news {
+            News::Expect(clients) => server.node.borrow_mut().atlas_mut().reserve(clients),
             News::Loaded(lines) => archive::learn(server, &lines).map_err(|flaw| refuse(archive, flaw))?,
             News::Refused(flaw) => return Err(refuse(archive, flaw)),
             _ => break,

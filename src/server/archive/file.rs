@@ -16,7 +16,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use redb::backends::FileBackend;
-use redb::{Builder, Database, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition, WriteTransaction};
+use redb::{
+    Builder, Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, StorageBackend, TableDefinition,
+    WriteTransaction,
+};
 
 use super::flaw::Flaw;
 use crate::limits;
@@ -87,6 +90,19 @@ impl ArchiveFile {
         let archive = Self { database: database(file, disk)?, path: path.to_owned(), identity: identity(&about) };
         archive.is_of(owner)?;
         Ok(archive)
+    }
+
+    /// How many reports it holds; never more than the file has room for, whatever it says.
+    ///
+    /// # Errors
+    ///
+    /// [`Flaw`], as of any reading.
+    pub(super) fn clients(&self) -> Result<usize, Flaw> {
+        const REPORT_BYTES_MIN: u64 = 16;
+        let transaction = self.database.begin_read().map_err(redb::Error::from)?;
+        let said = transaction.open_table(REPORTS).map_err(redb::Error::from)?.len().map_err(redb::Error::from)?;
+        let room = fs::metadata(&self.path)?.len() / REPORT_BYTES_MIN;
+        Ok(usize::try_from(said.min(room)).unwrap_or(usize::MAX))
     }
 
     /// Says all lines, in pieces of whole lines, as long as they are heard; whether they were.

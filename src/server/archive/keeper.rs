@@ -118,6 +118,9 @@ impl<D: Disk> Keeping<D> {
             std::fs::create_dir_all(folder)?;
         }
         let file = ArchiveFile::open(&self.path, &self.owner, &self.disk)?;
+        if self.say(News::Expect(file.clients()?)).is_err() {
+            return Ok(None);
+        }
         let heard = file.load(|lines| self.say(News::Loaded(lines)).is_ok())?;
         Ok(heard.then_some(file))
     }

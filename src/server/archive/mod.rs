@@ -51,6 +51,8 @@ pub(super) struct Archive {
 /// What the keeper has to say.
 #[derive(Debug)]
 pub(super) enum News {
+    /// The file holds about so many reports.
+    Expect(usize),
     /// A piece of what the file holds: whole lines, each ended by LF.
     Loaded(Vec<u8>),
     /// The file cannot be used; the server cannot start with it.
@@ -145,7 +147,7 @@ impl Archive {
                 if known { Effect::Nothing } else { Effect::Trouble(flaw.to_string()) }
             }
             // Only said before the file is open for the first time.
-            News::Loaded(_) | News::Refused(_) => Effect::Nothing,
+            News::Expect(_) | News::Loaded(_) | News::Refused(_) => Effect::Nothing,
         }
     }
 
