@@ -48,19 +48,20 @@ pub fn of_kills(ack: Ack, kills: u64, signal: Signal) -> Losses {
         losses.kills += 1;
         losses.answered += answered.len() as u64;
         wait_settled(&herd);
-        losses.lost_while_down += unknown(&herd, "Bailey", &answered);
+        losses.lost_while_down += unknown(&herd, "Bailey", round, &answered);
         herd.start("Clark");
         herd.wait_linked();
         wait_settled(&herd);
-        losses.lost += unknown(&herd, "Bailey", &answered);
+        losses.lost += unknown(&herd, "Bailey", round, &answered);
     }
     losses
 }
 
-/// One burst and one kill; the clients whose updates were answered.
+/// One burst and one kill; the clients whose updates were answered. They are the same clients in every round, at
+/// another time, so that the thousandth round is no larger than the first.
 fn round_of(herd: &mut Herd, round: u64, signal: Signal, losses: &mut Losses) -> BTreeSet<Vec<u8>> {
     let burst = |who: &str, clients: usize| -> String {
-        (0..clients).map(|n| format!("IAMAT {who}-{round}-{n} +34.068930-118.445127 {}\n", 1_000_000 + round)).collect()
+        (0..clients).map(|n| format!("IAMAT {who}-{n} +34.068930-118.445127 {}\n", time_of(round))).collect()
     };
     let mut phones = TcpStream::connect(herd.address("Clark")).unwrap();
     phones.set_nodelay(true).unwrap();
@@ -106,17 +107,22 @@ fn wait_settled(herd: &Herd) {
     });
 }
 
-/// How many of these clients a server knows nothing of.
-fn unknown(herd: &Herd, server: &str, clients: &BTreeSet<Vec<u8>>) -> u64 {
+/// When the clients of a round were where they say.
+fn time_of(round: u64) -> u64 {
+    1_600_000_000 + round
+}
+
+/// Of how many of these clients a server does not know where they were in that round.
+fn unknown(herd: &Herd, server: &str, round: u64, clients: &BTreeSet<Vec<u8>>) -> u64 {
     let mut asker = herd.client(server);
+    let known = format!(" {}\n", time_of(round));
     let mut unknown = 0;
-    asker.say(
-        clients.iter().flat_map(|client| [b"WHATSAT ", client.as_slice(), b" 1 0\n"].concat()).collect::<Vec<_>>(),
-    );
+    let questions = clients.iter().flat_map(|client| [b"WHATSAT ", client.as_slice(), b" 1 0\n"].concat());
+    asker.say(questions.collect::<Vec<_>>());
     for _ in clients {
-        if asker.hear().starts_with('?') {
-            unknown += 1;
-        } else {
+        let answer = asker.hear();
+        unknown += u64::from(!answer.ends_with(&known));
+        if answer.starts_with("AT ") {
             while asker.hear() != "\n" {}
         }
     }
