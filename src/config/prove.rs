@@ -12,7 +12,8 @@ use super::graph::graph;
 use super::mistakes::{Found, Kind, Mistakes};
 use super::names::is_name;
 use super::notes::Notes;
-use super::{Ack, Archive, Config, Limits, Log, Places, Provider, Traffic, WhenBehind};
+use super::places::places;
+use super::{Ack, Archive, Config, Limits, Log, Traffic, WhenBehind};
 use crate::limits;
 
 pub(super) fn prove(text: &str, path: &Path) -> Result<(Config, Mistakes), Mistakes> {
@@ -39,11 +40,12 @@ fn herd(mut file: Fields<'_>, path: &Path) -> Option<Config> {
     let graph = graph(&mut file, has_secret);
     let log = log(file.table("log", "[log]"), folder);
     let archive = archive(&mut file, folder, ack);
-    let places = places(file.table("places", "[places]"));
+    let places = places(file.table("places", "[places]"), folder);
     let limits = limits(file.table("limits", "[limits]"));
     file.close();
 
     let (servers, links) = graph?;
+    let places = places?;
     Some(Config { herd: name?.text.to_owned(), servers, links, ack, secret_file, log, archive, places, limits, path })
 }
 
@@ -78,12 +80,6 @@ fn stored_nowhere(file: &mut Fields<'_>) {
     let found = Found::new(Kind::StoredNowhere, place, "`ack` is \"stored\", and there is no archive");
     file.notes
         .add(found.label("no IAMAT would ever be answered").help("add a table `[archive]` with `path = \"data\"`"));
-}
-
-fn places(mut places: Fields<'_>) -> Places {
-    let read = Places { provider: places.choice("provider", &[("embedded", Provider::Embedded)]) };
-    places.close();
-    read
 }
 
 fn limits(mut limits: Fields<'_>) -> Limits {
