@@ -31,6 +31,12 @@ impl Field {
         field
     }
 
+    /// Rewrites its herd.toml.
+    pub fn edit(&self, change: impl FnOnce(String) -> String) {
+        let toml = fs::read_to_string(self.path("herd.toml")).unwrap();
+        fs::write(self.path("herd.toml"), change(toml)).unwrap();
+    }
+
     pub fn path(&self, file: &str) -> PathBuf {
         self.folder.path().join(file)
     }

@@ -146,6 +146,7 @@ pub(super) enum Kind {
     NotALine,
     Idle,
     SecretInFile,
+    StoredNowhere,
 }
 
 impl Kind {
@@ -174,7 +175,8 @@ impl Kind {
             Self::NotALine => "H021",
             Self::Idle => "H022",
             Self::SecretInFile => "H023",
-            Self::OpenMetrics => "H024",
+            Self::StoredNowhere => "H024",
+            Self::OpenMetrics => "H025",
         }
     }
 

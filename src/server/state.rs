@@ -58,6 +58,8 @@ pub(super) enum Leaving {
     Clients,
     /// Neighbours are told the rest.
     Links,
+    /// The archive is told the rest.
+    Archive,
 }
 
 /// Whether there was room for one more client.
@@ -144,7 +146,7 @@ impl Server {
             self.moved.notify_waiters();
         }
         self.vitals.log_lost.store(self.journal.lost(), Relaxed);
-        self.vitals.counts.log_records.store(self.journal.records(), Relaxed);
+        self.vitals.counts.log_records.store(self.journal.lines(), Relaxed);
     }
 
     /// A neighbour has been told up to `told`, and is whole up to `whole`, as far as the kernel takes anything.
@@ -153,10 +155,10 @@ impl Server {
         self.confirmations.sent(link, whole);
     }
 
-    /// A neighbour has said that it heard up to `heard`, and is whole up to `whole`.
-    pub(super) fn confirmed_by(&self, neighbour: usize, heard: Edition, whole: Edition) {
+    /// A neighbour has heard up to `heard`, and is whole up to `whole`.
+    pub(super) fn confirmed_by(&self, neighbour: usize, link: Source, heard: Edition, whole: Edition) {
         self.vitals.neighbours[neighbour].confirmed(heard, self.edition(), clock::now);
-        self.confirmations.heard(whole);
+        self.confirmations.heard(link, whole);
     }
 
     pub(super) fn count_unconfirmed(&self, answers: u64) {
@@ -213,7 +215,7 @@ impl Server {
     }
 
     pub(super) fn links_leave(&self) -> bool {
-        self.leaving.get() == Leaving::Links
+        self.leaving.get() >= Leaving::Links
     }
 
     pub(super) fn move_on(&self, leaving: Leaving) {

@@ -1,4 +1,4 @@
-//! The grammar: what is read, and what is not.
+//! The grammar by tables: what is a command, a location, a time, a report, and what is not.
 
 use super::*;
 
