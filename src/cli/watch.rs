@@ -3,11 +3,11 @@
 
 use std::time::{Duration, Instant};
 
-use super::client::{Client, Piece};
+use super::client::{Client, Lines, Piece};
 use super::output::{Output, Stop};
 use super::session::Session;
 use super::{Done, Exit, term};
-use crate::herd::api::{EventsQuery, Failure, Kind};
+use crate::herd::api::{EventsQuery, Failure};
 
 /// Without an event, so often.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -31,7 +31,8 @@ pub fn watch(session: &mut Session, mut look: impl FnMut(&Client, &Output) -> Re
     let mut last = None;
     loop {
         let frame = match look(&client, &session.out) {
-            Err(failure) if failure.error == Kind::NotRunning && last.is_some() => return gone(session),
+            // A herd on its way down may answer anything.
+            Err(_) if last.is_some() && ends(&mut events)? => return gone(session),
             frame => frame?,
         };
         show(&frame, last.as_ref(), &mut session.out)?;
@@ -42,6 +43,17 @@ pub fn watch(session: &mut Session, mut look: impl FnMut(&Client, &Output) -> Re
         }
         std::thread::sleep(DRAW_EVERY.saturating_sub(drawn_at.elapsed()));
     }
+}
+
+/// Whether the events end, as they do when the herd goes.
+fn ends(events: &mut Lines<'_>) -> Result<bool, Failure> {
+    let patience = Instant::now() + LOOK_EVERY;
+    while Instant::now() < patience {
+        if events.next(Some(DRAW_EVERY))? == Piece::End {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn gone(session: &mut Session) -> Done {
