@@ -22,11 +22,11 @@ use super::{Done, Exit};
 use crate::cli::when;
 use crate::config::Config;
 use crate::herd::api::{Failure, Kind};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use merge::{Item, Merge};
 use record::{NO_RUN, Record, Run};
 use show::{Name, Show};
-use sieve::{Marks, Sieve};
+use sieve::{Picked, Sieve};
 use stream::{Piece, Start, Stream};
 
 /// The name of the supervisor's own log.
@@ -35,8 +35,10 @@ const HERD: &str = "herd";
 const LINES: Lines = Lines::Last(200);
 /// How often files are looked at that are followed.
 pub const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// A record may be in its file so much later than a later one in another file.
+/// A record may be in its file so much later than a later one in another file: for a terminal, …
 const REORDER: Duration = Duration::from_millis(50);
+/// … and for who wants all, of a disk that is slow. Only a gap in the numbers is waited for.
+const GAP_MAX: Duration = Duration::from_secs(1);
 
 /// `herdctl logs`
 ///
@@ -45,8 +47,8 @@ const REORDER: Duration = Duration::from_millis(50);
 /// `bad_config`; `unknown_name`; `failed`: a log cannot be read.
 pub fn run(args: &args::Logs, session: &mut Session) -> Done {
     let book = Book::of(session)?;
-    let (book, marks) = book.only(&args.servers, session)?;
-    let wanted = sieve(args, marks)?;
+    let (book, picked) = book.only(&args.servers, args.follow, session)?;
+    let wanted = sieve(args, picked)?;
     let lines = args.lines.unwrap_or(if wanted.asks() { Lines::All } else { LINES });
     let show = Show::new(book.names(), session.out.pen(), session.out.json, !args.no_prefix);
     let show = show.highlighting(wanted.grep.clone().filter(|_| !wanted.invert));
@@ -68,7 +70,7 @@ pub fn run(args: &args::Logs, session: &mut Session) -> Done {
 }
 
 /// What was asked for.
-fn sieve(args: &args::Logs, marks: Option<Marks>) -> Result<Sieve, Failure> {
+fn sieve(args: &args::Logs, picked: Option<Picked>) -> Result<Sieve, Failure> {
     let now = Timestamp::now();
     let time = |flag: &str, typed: &Option<String>| {
         let time = typed.as_deref().map(|typed| when::parse(typed, now)).transpose();
@@ -82,7 +84,7 @@ fn sieve(args: &args::Logs, marks: Option<Marks>) -> Result<Sieve, Failure> {
         grep: args.grep.clone(),
         invert: args.invert,
         level: args.level,
-        marks,
+        picked,
     })
 }
 
@@ -127,20 +129,21 @@ impl Book {
         Self { folder, logs: servers.chain([herd]).collect() }
     }
 
-    /// Those that are named; all where none is. The herd's own comes along, for what became of those servers.
-    fn only(mut self, typed: &[String], session: &Session) -> Result<(Self, Option<Marks>), Failure> {
+    /// Those that are named; all where none is. The herd's own comes along, for what became of those servers, and
+    /// all do for who follows: only all numbers together tell that none is missing.
+    fn only(mut self, typed: &[String], follow: bool, session: &Session) -> Result<(Self, Option<Picked>), Failure> {
         if typed.is_empty() {
             return Ok((self, None));
         }
         let known: Vec<&str> = self.logs.iter().map(|log| log.name.as_str()).collect();
         let place = session.target().map_or_else(|_| "herd.toml".to_owned(), |target| target.name);
         let picked = typed.iter().map(|typed| names::pick(typed, &known, &place)).collect::<Result<Vec<_>, _>>()?;
+        let names: Vec<String> = picked.iter().map(|&log| self.logs[log].name.clone()).collect();
+        self.logs.retain(|log| follow || log.place.is_none() || names.contains(&log.name));
+        let is_picked = |nth: &usize| names.contains(&self.logs[*nth].name);
+        let logs = (0..self.logs.len()).filter(is_picked).collect();
         let herd = self.logs.len() - 1;
-        let mut nth = 0..;
-        self.logs.retain(|_| nth.next().is_some_and(|nth| nth == herd || picked.contains(&nth)));
-        let (log, servers) = (self.logs.len() - 1, self.logs.iter().map(|log| log.name.clone()).collect());
-        let marks = (!picked.contains(&herd)).then_some(Marks { log, servers });
-        Ok((self, marks))
+        Ok((self, Some(Picked { logs, herd, names })))
     }
 
     fn names(&self) -> Vec<Name> {
@@ -229,12 +232,11 @@ impl Reader {
 
     /// Shows what there is and what comes, until the reader leaves.
     fn follow(&mut self, out: &mut Output) -> Result<(), Trouble> {
-        // What stood there when we came is in order but for its end.
-        while self.merge.take_in(Instant::now())? {
-            self.put(Instant::now(), out)?;
-        }
+        // What stood there when we came is in order but for its end, which was written while others still wrote.
+        let settled = SignedDuration::try_from(GAP_MAX).ok().and_then(|gap| Timestamp::now().checked_sub(gap).ok());
+        self.merge.is_settled_before(settled.map(when::rfc3339));
         loop {
-            self.look(Some(REORDER), Pace::All, out)?;
+            self.look(Some(GAP_MAX), Pace::All, out)?;
             std::thread::sleep(LOOK_EVERY);
         }
     }

@@ -20,15 +20,16 @@ pub struct Sieve {
     pub invert: bool,
     /// Nothing that matters less.
     pub level: Option<Importance>,
-    /// The herd's own log, if it was not asked for: of it only what became of these servers is shown.
-    pub marks: Option<Marks>,
+    /// The logs that were asked for; none: all.
+    pub picked: Option<Picked>,
 }
 
-/// The log that holds what became of servers, and which of them are wanted.
+/// Some logs of all. Of the herd's own, if it is none of them, what became of these servers is shown.
 #[derive(Debug, Clone)]
-pub struct Marks {
-    pub log: usize,
-    pub servers: Vec<String>,
+pub struct Picked {
+    pub logs: Vec<usize>,
+    pub herd: usize,
+    pub names: Vec<String>,
 }
 
 /// How much a record matters, most last.
@@ -54,13 +55,13 @@ impl Sieve {
             && self.since.as_deref().is_none_or(|since| record.time >= since)
             && self.until.as_deref().is_none_or(|until| record.time <= until)
             && self.level.is_none_or(|level| importance(record.level) >= level)
-            && self.marks.as_ref().is_none_or(|marks| log != marks.log || marks.wants(record))
+            && self.picked.as_ref().is_none_or(|picked| picked.wants(log, Some(record)))
             && self.matches(record)
     }
 
     /// Whether a line that is no record is shown, in the log with this index.
     pub fn shows_torn(&self, log: usize) -> bool {
-        !self.asks() && self.marks.as_ref().is_none_or(|marks| log != marks.log)
+        !self.asks() && self.picked.as_ref().is_none_or(|picked| picked.wants(log, None))
     }
 
     fn matches(&self, record: &Record) -> bool {
@@ -68,9 +69,10 @@ impl Sieve {
     }
 }
 
-impl Marks {
-    fn wants(&self, record: &Record) -> bool {
-        fate(record).is_some_and(|(server, _)| self.servers.iter().any(|wanted| wanted == server))
+impl Picked {
+    fn wants(&self, log: usize, record: Option<&Record>) -> bool {
+        let is_fate = || record.and_then(fate).is_some_and(|(server, _)| self.names.iter().any(|name| name == server));
+        self.logs.contains(&log) || (log == self.herd && is_fate())
     }
 }
 
@@ -122,9 +124,10 @@ mod tests {
         let grep = Some(Regex::new("kiwi|Clark").unwrap());
         check(&Sieve { grep: grep.clone(), ..any() }, [true, false, true]);
         check(&Sieve { grep, invert: true, ..any() }, [false, true, false]);
-        let marks = |server: &str| Some(Marks { log: 0, servers: vec![server.into()] });
-        check(&Sieve { marks: marks("Clark"), ..any() }, [false, false, true]);
-        check(&Sieve { marks: marks("Bona"), ..any() }, [false, false, false]);
+        let picked = |logs, server: &str| Some(Picked { logs, herd: 0, names: vec![server.into()] });
+        check(&Sieve { picked: picked(vec![0], "Bona"), ..any() }, [true, true, true]);
+        check(&Sieve { picked: picked(vec![1], "Clark"), ..any() }, [false, false, true]);
+        check(&Sieve { picked: picked(vec![1], "Bona"), ..any() }, [false, false, false]);
     }
 
     #[test]
