@@ -105,6 +105,7 @@ const LAWS: &[Law] = &[
         except: &[
             ("src/herd/mod.rs", "the supervisor's own, not a server's"),
             ("src/herd/orders.rs", "errands, all awaited by their order"),
+            ("src/herd/later.rs", "what undoes itself after a time; the supervisor's own"),
             ("src/herd/control.rs", "the control channel, awaited when it closes"),
         ],
     },

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
-use super::human::parse_duration;
+use super::human::{parse_bytes, parse_delay, parse_duration, parse_percent};
 use super::term::Choice;
 
 const TEMPLATE: &str = "{before-help}{about-with-newline}
@@ -95,10 +95,10 @@ pub enum Command {
     /// Kill servers, as SIGKILL would
     #[command(
         before_help = "Example: herdctl kill Clark",
-        after_help = "Nothing is flushed, no goodbye is said, every socket is closed by the system and the server's memory is gone. The servers share one process and one machine: this is the death of a process, not of a machine or of a network.",
+        after_help = "Nothing is flushed, no goodbye is said, every socket is closed by the system and the server's memory is gone. The servers share one process and one machine: this is the death of a process, not of a machine or of a network. --power is closer to that of a machine: connections are reset, and bytes that the system had not sent yet are gone.",
         help_template = TEMPLATE
     )]
-    Kill(Members),
+    Kill(Kill),
     /// Stop servers gracefully, as SIGTERM would
     #[command(
         before_help = "Example: herdctl stop Clark",
@@ -123,13 +123,97 @@ pub enum Command {
     /// Freeze servers, as SIGSTOP would: a hung process
     #[command(
         before_help = "Example: herdctl pause Clark && herdctl iamat kiwi +34.07-118.45 --to Clark",
-        after_help = "Its port still takes connections, as the kernel does for a hung process; nothing is read or answered, and its timers stand still. Its neighbours notice the silence. Only resume, kill or down ends it.",
+        after_help = "Its port still takes connections, as the kernel does for a hung process; nothing is read or answered, and its timers stand still. Its neighbours notice the silence. Only resume, kill, down or the time of --for ends it.",
         help_template = TEMPLATE
     )]
-    Pause(Members),
+    Pause(Pause),
     /// Let paused servers go on, as SIGCONT would
     #[command(before_help = "Example: herdctl resume Clark", help_template = TEMPLATE)]
     Resume(Members),
+    /// Show the links and what is wrong with them
+    #[command(
+        before_help = "Example: herdctl links",
+        after_help = "LAG is how many changes the other end has not confirmed, in each direction.",
+        help_template = TEMPLATE
+    )]
+    Links,
+    /// Cut a link between two servers
+    #[command(
+        before_help = "Example: herdctl cut Campbell Jaquez --silent --for 30s",
+        after_help = "Connections are closed and refused at both ends, which is noticed at once. With --silent they stay open and nothing arrives, as in most real partitions: that is noticed when heartbeats fail to come (3s). A silent cut shorter than that loses nothing, as TCP repeats what was not taken. Closing cannot be one-way, for a connection has no half that could be closed: --one-way needs --silent. A cut outlives the servers at both ends, until heal, down or the time of --for.",
+        help_template = TEMPLATE
+    )]
+    Cut(Cut),
+    /// Delay what is said over a link
+    #[command(
+        before_help = "Example: herdctl delay Bona Campbell 250ms --jitter 50ms --one-way",
+        after_help = "Everything arrives so much later, in order; the hello of a new connection too, so that with more than about a second no link comes up any more (a handshake may take 3s), and with more than 3s none stays. 0ms removes the delay.",
+        help_template = TEMPLATE
+    )]
+    Delay(Delay),
+    /// Lose reports on a link
+    #[command(
+        before_help = "Example: herdctl loss Bona Campbell 20%",
+        after_help = "Whole reports are dropped, by chance, as they arrive; TCP itself loses nothing, and no line is torn. The count beside TOLD is what notices: the neighbour is told again. The same seed drops the same reports of a connection. 0% removes the loss.",
+        help_template = TEMPLATE
+    )]
+    Loss(Chance),
+    /// Let reports on a link arrive twice
+    #[command(
+        before_help = "Example: herdctl dup Bona Campbell 5%",
+        after_help = "Whole reports arrive twice, one after the other, by chance. 0% removes it.",
+        help_template = TEMPLATE
+    )]
+    Dup(Chance),
+    /// Let reports on a link overtake each other
+    #[command(
+        before_help = "Example: herdctl reorder Bona Campbell 50%",
+        after_help = "By chance a report is overtaken by the next one of its batch. A quiet link has batches of one, and nothing to reorder. 0% removes it.",
+        help_template = TEMPLATE
+    )]
+    Reorder(Chance),
+    /// Slow a link down to so many bytes a second
+    #[command(
+        before_help = "Example: herdctl throttle Bona Campbell 64k",
+        after_help = "What does not get through waits, in the system's buffers at last, as behind a thin line. 0 removes it.",
+        help_template = TEMPLATE
+    )]
+    Throttle(Throttle),
+    /// Cut every link between groups of servers
+    #[command(
+        before_help = "Example: herdctl partition Clark,Jaquez --for 20s",
+        after_help = "Servers that are not named form one more group. An earlier partition is replaced. See: herdctl help cut",
+        help_template = TEMPLATE
+    )]
+    Partition(Partition),
+    /// Heal a link, all links of a server, or all
+    #[command(
+        before_help = "Example: herdctl heal --all",
+        after_help = "What was under way arrives at once; a link that was cut comes up by itself.",
+        help_template = TEMPLATE
+    )]
+    Heal(Heal),
+    /// Show which servers know where a client is
+    #[command(
+        before_help = "Example: herdctl whereis kiwi.cs.ucla.edu",
+        after_help = "Read from the servers' own tables, without asking for places. --all shows the clients that moved last. Exit code 8 if no server knows the client.",
+        help_template = TEMPLATE
+    )]
+    Whereis(Whereis),
+    /// Take a client's location out of every running server
+    #[command(
+        before_help = "Example: herdctl forget kiwi.cs.ucla.edu",
+        after_help = "For a location with a time far in the future, which nothing can replace. The servers' protocol has no word for it: a server that cannot be reached now (paused, hung) still knows, and tells the others when it comes back. The answer says what may bring it back; then forget once more.",
+        help_template = TEMPLATE
+    )]
+    Forget(Forget),
+    /// Wait until the herd is as you want it
+    #[command(
+        before_help = "Example: herdctl wait --converged --timeout 2s",
+        after_help = "Fails with 7 after --timeout (10s), and says what is missing. --converged: all running servers know the same.",
+        help_template = TEMPLATE
+    )]
+    Wait(Wait),
     /// Show the logs of the servers, merged in the order of events
     #[command(
         before_help = "Example: herdctl logs Clark Bona -f",
@@ -220,6 +304,161 @@ pub struct Members {
     /// All servers
     #[arg(long)]
     pub all: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Kill {
+    /// Names, in any case
+    #[arg(value_name = "SERVER", required_unless_present_any = ["all", "random"], conflicts_with_all = ["all", "random"])]
+    pub servers: Vec<String>,
+    /// All servers
+    #[arg(long, conflicts_with = "random")]
+    pub all: bool,
+    /// One of those that run, by chance
+    #[arg(long)]
+    pub random: bool,
+    /// The seed of that chance [default: a new one, printed]
+    #[arg(long, value_name = "N", requires = "random")]
+    pub seed: Option<u64>,
+    /// As a power cut does: connections reset, unsent bytes gone
+    #[arg(long)]
+    pub power: bool,
+    /// Start it again after so long
+    #[arg(long = "for", value_name = "DUR", value_parser = parse_duration)]
+    pub lasts: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+pub struct Pause {
+    #[command(flatten)]
+    pub members: Members,
+    /// Let it go on after so long
+    #[arg(long = "for", value_name = "DUR", value_parser = parse_duration)]
+    pub lasts: Option<Duration>,
+}
+
+/// The two ends of a link, and how long something is wrong with it.
+#[derive(Debug, Args)]
+pub struct Ends {
+    /// A server, in any case
+    #[arg(value_name = "A")]
+    pub from: String,
+    /// Its neighbour
+    #[arg(value_name = "B")]
+    pub to: String,
+    /// Only what A says to B
+    #[arg(long)]
+    pub one_way: bool,
+    /// Heal by itself after so long
+    #[arg(long = "for", value_name = "DUR", value_parser = parse_duration)]
+    pub lasts: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+pub struct Cut {
+    #[command(flatten)]
+    pub ends: Ends,
+    /// Keep connections open and let nothing arrive
+    #[arg(long)]
+    pub silent: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Delay {
+    #[command(flatten)]
+    pub ends: Ends,
+    /// 250ms, 1s; 0 removes the delay
+    #[arg(value_name = "DELAY", value_parser = parse_delay)]
+    pub delay: Duration,
+    /// More or less by up to so much, by chance
+    #[arg(long, value_name = "DUR", value_parser = parse_delay, default_value = "0")]
+    pub jitter: Duration,
+    /// The seed of that chance [default: a new one, printed]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub struct Chance {
+    #[command(flatten)]
+    pub ends: Ends,
+    /// Of the reports: 20%; 0 removes it
+    #[arg(value_name = "PERCENT", value_parser = parse_percent, allow_hyphen_values = true)]
+    pub percent: f64,
+    /// The seed of the chance [default: a new one, printed]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub struct Throttle {
+    #[command(flatten)]
+    pub ends: Ends,
+    /// Bytes a second: 500, 64k, 2M; 0 removes it
+    #[arg(value_name = "BYTES", value_parser = parse_bytes)]
+    pub bytes_per_second: u64,
+}
+
+#[derive(Debug, Args)]
+pub struct Partition {
+    /// Groups: names with commas between them
+    #[arg(value_name = "S,S…", required_unless_present_any = ["isolate", "random"], conflicts_with_all = ["isolate", "random"])]
+    pub groups: Vec<String>,
+    /// This server against all others
+    #[arg(long, value_name = "SERVER", conflicts_with = "random")]
+    pub isolate: Option<String>,
+    /// Two groups by chance
+    #[arg(long)]
+    pub random: bool,
+    /// The seed of that chance [default: a new one, printed]
+    #[arg(long, value_name = "N", requires = "random")]
+    pub seed: Option<u64>,
+    /// Keep connections open and let nothing arrive
+    #[arg(long)]
+    pub silent: bool,
+    /// Heal by itself after so long
+    #[arg(long = "for", value_name = "DUR", value_parser = parse_duration)]
+    pub lasts: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+pub struct Heal {
+    /// Two neighbours: their link; one server: all its links
+    #[arg(value_name = "SERVER", required_unless_present = "all", conflicts_with = "all", num_args = 1..=2)]
+    pub servers: Vec<String>,
+    /// All that is wrong
+    #[arg(long)]
+    pub all: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Whereis {
+    /// The client's name
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    pub client: Option<String>,
+    /// The clients that moved last
+    #[arg(long)]
+    pub all: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Forget {
+    /// The client's name
+    pub client: String,
+}
+
+#[derive(Debug, Args)]
+#[group(id = "what", required = true, multiple = false, args = ["ready", "converged", "down"])]
+pub struct Wait {
+    /// All servers run and all links are up
+    #[arg(long)]
+    pub ready: bool,
+    /// All running servers know the same
+    #[arg(long)]
+    pub converged: bool,
+    /// This server is down
+    #[arg(long, value_name = "SERVER")]
+    pub down: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -6,7 +6,7 @@
 //! the herd's business: it sees atomics and sends signals.
 //!
 //! Reading order: here (prepare, serve, the loop), `child` one server, `orders` what is done to servers,
-//! `status` what they look like, `control` the HTTP API, [`den`] and [`lock`] the folder and who holds it,
+//! `faults` what is wrong with the links, `later` what undoes itself, `whereis` what servers know, `status` what they look like, `control` the HTTP API, [`den`] and [`lock`] the folder and who holds it,
 //! `ports`, `secret`, `names`, `signals`, `panics`, [`detach`] the life without a terminal, [`api`] the documents.
 
 pub mod api;
@@ -14,6 +14,8 @@ mod child;
 mod control;
 pub mod den;
 pub mod detach;
+mod faults;
+mod later;
 pub mod lock;
 mod names;
 mod orders;
@@ -22,6 +24,7 @@ mod ports;
 mod secret;
 mod signals;
 mod status;
+mod whereis;
 
 use std::cell::RefCell;
 use std::io::{self, Write};
@@ -44,10 +47,14 @@ use crate::config::{Config, Log, WhenBehind};
 use crate::limits;
 use crate::server::journal::Journal;
 use crate::server::{self, Seat, Secret, Trouble};
-use api::{Change, Down, DownOrder, Failure, Kind, Order, Ps};
+use api::{
+    Change, Down, DownOrder, Failure, FaultChange, ForgetOrder, Forgotten, Kind, Links, Order, Ps, Whereis,
+    WhereisOrder,
+};
 use child::{Child, Ending, Gifts};
 use control::Control;
 use den::Den;
+use faults::{Ills, Wish};
 use orders::Verb;
 
 /// What `herdctl up` was asked.
@@ -161,6 +168,7 @@ impl Supervisor {
         let listeners = ports::bind_all(&mut config)?;
         let children =
             config.servers.iter().enumerate().map(|(index, server)| Child::new(index, &server.name)).collect();
+        let faults = Ills::none(&config);
         let herd = Herd {
             config: Arc::new(config),
             body,
@@ -168,6 +176,7 @@ impl Supervisor {
             since,
             up_at: Instant::now(),
             children,
+            faults,
             changed: Arc::new(Notify::new()),
             events,
             leaving: None,
@@ -184,6 +193,8 @@ struct Herd {
     since: Timestamp,
     up_at: Instant,
     children: Vec<Child>,
+    /// What is wrong with the links; it outlives the servers.
+    faults: Ills,
     /// Rung when a server's phase, a link's liveness, or anything here has changed.
     changed: Arc<Notify>,
     events: mpsc::Sender<Event>,
@@ -221,6 +232,10 @@ enum Event {
 enum Asked {
     Ps(oneshot::Sender<Ps>),
     Order(Verb, Order, oneshot::Sender<Result<Change, Failure>>),
+    Wish(Wish, oneshot::Sender<Result<FaultChange, Failure>>),
+    Links(oneshot::Sender<Links>),
+    Whereis(WhereisOrder, oneshot::Sender<Result<Whereis, Failure>>),
+    Forget(ForgetOrder, oneshot::Sender<Result<Forgotten, Failure>>),
     Down(DownOrder, oneshot::Sender<Down>),
 }
 
@@ -332,6 +347,28 @@ fn answer(herd: &Shared, asked: Asked) {
                 let _ = to.send(orders::carry_out(&herd, verb, &order).await);
             });
         }
+        Asked::Wish(wish, to) => {
+            let herd = herd.clone();
+            spawn_local(async move {
+                let _ = to.send(faults::grant(&herd, &wish).await);
+            });
+        }
+        Asked::Links(to) => {
+            herd.borrow_mut().observe();
+            let _ = to.send(faults::links(&herd.borrow()));
+        }
+        Asked::Whereis(order, to) => {
+            let herd = herd.clone();
+            spawn_local(async move {
+                let _ = to.send(whereis::whereis(&herd, &order).await);
+            });
+        }
+        Asked::Forget(order, to) => {
+            let herd = herd.clone();
+            spawn_local(async move {
+                let _ = to.send(whereis::forget(&herd, &order).await);
+            });
+        }
         Asked::Down(order, to) => leave(herd, order, Some(to), "by the command line"),
     }
 }
@@ -401,6 +438,7 @@ impl Herd {
             listener,
             herd_up_since: self.since,
             secret: self.secret.clone(),
+            faults: self.faults.towards(index),
             changed: self.changed.clone(),
             events: self.events.clone(),
             body: self.body,
