@@ -1,6 +1,8 @@
 //! Links that are cut, late, lossy, slow or mixed up, over real sockets: what is wrong is applied, shown, expires, heals
 //! without trace, and the herd comes to know the same all the same.
 
+mod commands;
+
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 

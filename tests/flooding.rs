@@ -2,7 +2,10 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::support::Herd;
+use herdctl::config::Shape;
+use herdctl::config::topology::Topology;
+
+use crate::support::{Herd, wait_until};
 
 #[test]
 fn an_update_at_any_server_is_known_at_all() {
@@ -25,24 +28,24 @@ fn an_update_costs_no_more_lines_than_promised() {
     let mut herd = Herd::five();
     herd.client("Clark").ask("IAMAT kiwi +1-1 5");
     herd.wait_converged(1);
-    // What is still on its way has been heard once every neighbour has said so.
-    crate::support::wait_until("every neighbour to have heard", || {
-        herd.names().iter().all(|name| {
-            let vitals = herd.vitals(name);
-            let edition = vitals.edition.load(Relaxed);
-            vitals.neighbours.iter().all(|neighbour| neighbour.heard.load(Relaxed) == edition)
-        })
-    });
-    // A server that has ended has written all of its log.
-    herd.names().iter().for_each(|name| herd.kill(name));
-    let reports = |log: &str| {
-        log.lines()
-            .filter(|line| line.contains(" OUT   ") && line.contains("| AT ") && !line.contains("client "))
-            .count()
-    };
-    let said: usize = herd.names().iter().map(|name| reports(&herd.log(name))).sum();
+    wait_until_all_heard(&herd);
+    let said = reports_said(&mut herd);
     let (servers, links) = (5, 6);
     assert!((servers - 1..=2 * links - (servers - 1)).contains(&said), "{said} lines");
+}
+
+#[test]
+fn a_hundred_servers_flood_within_the_promised_number_of_lines() {
+    let shape = Shape { topology: Topology::SmallWorld, servers: 100, degree: 4, seed: 1 };
+    let mut herd = Herd::of(shape);
+    for (number, name) in ["S1", "S50", "S100"].into_iter().enumerate() {
+        herd.client(name).ask(&format!("IAMAT kiwi-{name} +1-1 5"));
+        herd.wait_converged(number as u64 + 1);
+    }
+    wait_until_all_heard(&herd);
+    let (servers, links) = (herd.names().len(), herd.config.links.len());
+    let said = reports_said(&mut herd);
+    assert!((3 * (servers - 1)..=3 * (2 * links - (servers - 1))).contains(&said), "{said} lines");
 }
 
 #[test]
@@ -89,4 +92,23 @@ fn the_newest_wins_wherever_it_was_said_and_whenever_it_comes() {
         client.say("WHATSAT kiwi 1 0\n");
         assert!(client.hear_places().0.ends_with(" kiwi +1-1 49\n"));
     }
+}
+
+/// What is still on its way has been heard once every neighbour has said so.
+fn wait_until_all_heard(herd: &Herd) {
+    wait_until("every neighbour to have heard", || {
+        herd.names().iter().all(|name| {
+            let vitals = herd.vitals(name);
+            let edition = vitals.edition.load(Relaxed);
+            vitals.neighbours.iter().all(|neighbour| neighbour.heard.load(Relaxed) == edition)
+        })
+    });
+}
+
+/// How many reports the servers have said to each other. Ends the herd: a server that has ended has written all of
+/// its log.
+fn reports_said(herd: &mut Herd) -> usize {
+    herd.names().iter().for_each(|name| herd.kill(name));
+    let said = |line: &&str| line.contains(" OUT   ") && line.contains("| AT ") && !line.contains("client ");
+    herd.names().iter().map(|name| herd.log(name).lines().filter(said).count()).sum()
 }

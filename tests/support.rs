@@ -8,7 +8,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use herdctl::config::{self, Config};
+use herdctl::config::{self, Config, Shape};
+use herdctl::places::Provider;
 use herdctl::server::fault::{Fault, Faults};
 use herdctl::server::question::Question;
 use herdctl::server::vitals::{Phase, Vitals};
@@ -37,6 +38,7 @@ pub struct Herd {
     faults: Vec<watch::Sender<Faults>>,
     since: jiff::Timestamp,
     secret: Secret,
+    provider: Provider,
     folder: TempDir,
 }
 
@@ -56,6 +58,13 @@ impl Herd {
     /// The five, with another configuration.
     pub fn five_with(adjust: impl FnOnce(&mut Config)) -> Self {
         let herd = Self::start_all(config::TEMPLATE, adjust);
+        herd.wait_linked();
+        herd
+    }
+
+    /// A herd of another shape, all running and linked.
+    pub fn of(shape: Shape) -> Self {
+        let herd = Self::start_all(&shape.herd_toml(), |_| {});
         herd.wait_linked();
         herd
     }
@@ -100,6 +109,7 @@ impl Herd {
         Self {
             members: config.servers.iter().map(|_| None).collect(),
             faults: config.servers.iter().map(|_| watch::Sender::default()).collect(),
+            provider: Provider::load(&config.places).unwrap_or_else(|why| panic!("{why}")),
             config: Arc::new(config),
             since: jiff::Timestamp::now(),
             secret: Secret(Arc::from(*b"the secret of a herd in a test")),
@@ -118,6 +128,7 @@ impl Herd {
             listener,
             herd_up_since: self.since,
             secret: self.secret.clone(),
+            provider: self.provider.clone(),
             vitals: Arc::clone(&vitals),
             signals,
             faults: self.faults[index].subscribe(),

@@ -2,6 +2,7 @@
 //! real system and what it does not. Meaning is given once, here; no command looks at a raw argument again.
 
 mod faults;
+mod members;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -10,9 +11,12 @@ use std::time::Duration;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 pub use faults::{Chance, Cut, Delay, Ends, Forget, Heal, Partition, Throttle, Wait, Whereis};
+pub use members::{Kill, Members, Pause, Restart, Start};
 
+use super::fake_places::Scenario;
 use super::human::parse_duration;
 use super::term::Choice;
+use crate::config::topology;
 
 const TEMPLATE: &str = "{before-help}{about-with-newline}
 {usage-heading} {usage}
@@ -25,7 +29,7 @@ const TEMPLATE: &str = "{before-help}{about-with-newline}
     name = "herdctl",
     version,
     before_help = "Example: herdctl init && herdctl up -d && herdctl ps",
-    after_help = "Topics:  herdctl help exit-codes · herdctl help json",
+    after_help = "Topics:  herdctl help exit-codes · herdctl help json · herdctl help faults",
     help_template = TEMPLATE,
     disable_help_subcommand = true,
     // One help, whether asked for with -h or --help.
@@ -247,15 +251,26 @@ pub enum Command {
     )]
     Send(Send),
     /// Check a herd.toml and do nothing else
-    #[command(before_help = "Example: herdctl check", help_template = TEMPLATE)]
+    #[command(
+        before_help = "Example: herdctl check --places",
+        after_help = "With --places one question goes to the provider of [places], which may bill it: does it answer, and if not, what is in the way? Exit code 5 if the herd could not come up, 8 if the provider does not answer.",
+        help_template = TEMPLATE
+    )]
     Check(Check),
     /// Write a commented herd.toml with five servers
     #[command(before_help = "Example: herdctl init my-herd", help_template = TEMPLATE)]
     Init(Init),
+    /// Stand in for Google Places on this machine
+    #[command(
+        before_help = "Example: herdctl fake-places --scenario quota",
+        after_help = "Answers like both interfaces of Google Places, with places that do not exist, on loopback only, until Ctrl-C. Any key will do. See how a herd copes with a provider that refuses, limits, fails or hangs.",
+        help_template = TEMPLATE
+    )]
+    FakePlaces(FakePlaces),
     /// Show the version of herdctl and of the running herd
     #[command(before_help = "Example: herdctl version --json", help_template = TEMPLATE)]
     Version,
-    /// Explain a command, the exit codes or the JSON
+    /// Explain a command, the exit codes, the JSON or the faults
     #[command(before_help = "Example: herdctl help exit-codes", help_template = TEMPLATE)]
     Help(Help),
     /// The detached supervisor; `up -d` runs it.
@@ -297,69 +312,6 @@ pub struct Ps {
     /// Show all that is known of each server, and the links
     #[arg(long)]
     pub wide: bool,
-}
-
-/// One server or more, or all of them.
-#[derive(Debug, Args)]
-pub struct Members {
-    /// Names, in any case
-    #[arg(value_name = "SERVER", required_unless_present = "all", conflicts_with = "all")]
-    pub servers: Vec<String>,
-    /// All servers
-    #[arg(long)]
-    pub all: bool,
-}
-
-#[derive(Debug, Args)]
-pub struct Kill {
-    /// Names, in any case
-    #[arg(value_name = "SERVER", required_unless_present_any = ["all", "random"], conflicts_with_all = ["all", "random"])]
-    pub servers: Vec<String>,
-    /// All servers
-    #[arg(long, conflicts_with = "random")]
-    pub all: bool,
-    /// One of those that run, by chance
-    #[arg(long)]
-    pub random: bool,
-    /// The seed of that chance [default: a new one, printed]
-    #[arg(long, value_name = "N", requires = "random")]
-    pub seed: Option<u64>,
-    /// As a power cut does: connections reset, unsent bytes gone
-    #[arg(long)]
-    pub power: bool,
-    /// Start it again after so long
-    #[arg(long = "for", value_name = "DUR", value_parser = parse_duration)]
-    pub lasts: Option<Duration>,
-}
-
-#[derive(Debug, Args)]
-pub struct Pause {
-    #[command(flatten)]
-    pub members: Members,
-    /// Let it go on after so long
-    #[arg(long = "for", value_name = "DUR", value_parser = parse_duration)]
-    pub lasts: Option<Duration>,
-}
-
-#[derive(Debug, Args)]
-pub struct Start {
-    #[command(flatten)]
-    pub members: Members,
-    /// Answer when the links are up and it knows what its neighbours know
-    #[arg(long)]
-    pub wait: bool,
-}
-
-#[derive(Debug, Args)]
-pub struct Restart {
-    #[command(flatten)]
-    pub members: Members,
-    /// Kill instead of stop
-    #[arg(long)]
-    pub hard: bool,
-    /// Answer when the links are up and it knows what its neighbours know
-    #[arg(long)]
-    pub wait: bool,
 }
 
 #[derive(Debug, Args)]
@@ -439,7 +391,23 @@ pub struct Send {
 }
 
 #[derive(Debug, Args)]
+pub struct FakePlaces {
+    /// The port on 127.0.0.1; 0 takes any
+    #[arg(long, value_name = "N", default_value_t = 11090)]
+    pub port: u16,
+    /// How it behaves
+    #[arg(long, value_enum, value_name = "NAME", default_value = "ok", hide_possible_values = false)]
+    pub scenario: Scenario,
+    /// How long each answer takes [default: no time]
+    #[arg(long, value_name = "DUR", value_parser = parse_duration)]
+    pub delay: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
 pub struct Check {
+    /// Ask the provider of places, too
+    #[arg(long)]
+    pub places: bool,
     /// The file [default: the herd.toml in use]
     #[arg(value_name = "FILE")]
     pub file: Option<PathBuf>,
@@ -456,11 +424,58 @@ pub struct Init {
     /// Write to standard output instead
     #[arg(long)]
     pub stdout: bool,
+    /// A herd of so many servers, S1, S2, … [default: the five]
+    #[arg(long, value_name = "N", value_parser = parse_servers)]
+    pub servers: Option<usize>,
+    /// How they are linked
+    #[arg(long, value_enum, default_value_t, requires = "servers")]
+    pub topology: Topology,
+    /// Links a server, for tree, random and small-world
+    #[arg(long, value_name = "D", default_value_t = 4, requires = "servers", value_parser = clap::value_parser!(u16).range(2..))]
+    pub degree: u16,
+    /// What the random links are drawn from
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "servers")]
+    pub seed: u64,
+}
+
+fn parse_servers(text: &str) -> Result<usize, String> {
+    let range = crate::limits::SERVERS_RANGE;
+    let number = text.parse().ok().filter(|number| range.contains(number));
+    number.ok_or_else(|| format!("a herd has {} to {} servers", range.start(), range.end()))
+}
+
+/// The families of graphs, as words.
+#[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
+pub enum Topology {
+    Line,
+    Ring,
+    Star,
+    Tree,
+    Grid,
+    Random,
+    #[default]
+    SmallWorld,
+    Full,
+}
+
+impl From<Topology> for topology::Topology {
+    fn from(word: Topology) -> Self {
+        match word {
+            Topology::Line => Self::Line,
+            Topology::Ring => Self::Ring,
+            Topology::Star => Self::Star,
+            Topology::Tree => Self::Tree,
+            Topology::Grid => Self::Grid,
+            Topology::Random => Self::Random,
+            Topology::SmallWorld => Self::SmallWorld,
+            Topology::Full => Self::Full,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
 pub struct Help {
-    /// A command, exit-codes or json
+    /// A command, exit-codes, json or faults
     #[arg(value_name = "COMMAND|TOPIC")]
     pub topic: Option<String>,
 }

@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use super::session::Session;
 use super::{Done, Exit, args, check, init};
-use crate::config;
+use crate::config::{self, Shape};
 use crate::herd::api::{Failure, Kind};
 
-/// `herdctl check`: exit code 5 when the herd could not come up.
+/// `herdctl check`: exit code 5 when the herd could not come up, 8 when its provider of places does not answer.
 ///
 /// # Errors
 ///
@@ -20,14 +20,18 @@ pub fn check(args: &args::Check, session: &mut Session) -> Done {
         Some(named) => session.named_config(named)?,
         None => session.config_path()?,
     };
-    let verdict = check::check(&path);
+    let verdict = check::check(&path, args.places);
     if session.out.json {
         session.out.answer(verdict.json().trim_end())?;
     } else {
         let text = verdict.text(session.out.pen().styled);
         session.out.answer(text.trim_end())?;
     }
-    Ok(if verdict.ok() { Exit::Fine } else { Exit::BadConfig })
+    Ok(match (verdict.ok(), verdict.answers()) {
+        (false, _) => Exit::BadConfig,
+        (true, false) => Exit::No,
+        (true, true) => Exit::Fine,
+    })
 }
 
 /// `herd.init/1`
@@ -44,8 +48,9 @@ struct Document {
 ///
 /// `taken`: there is a herd.toml and no `--force`; `failed`: it cannot be written.
 pub fn init(args: &args::Init, session: &mut Session) -> Done {
+    let text = herd_toml(args);
     if args.stdout {
-        session.out.bytes(config::TEMPLATE.as_bytes())?;
+        session.out.bytes(text.as_bytes())?;
         return Ok(Exit::Fine);
     }
     let folder = args.dir.clone().unwrap_or_else(|| PathBuf::from("."));
@@ -59,7 +64,7 @@ pub fn init(args: &args::Init, session: &mut Session) -> Done {
         _ => Failure::new(Kind::Failed, format!("cannot write {shown}: {why}")),
     };
     std::fs::create_dir_all(&folder).map_err(|why| failed(&why))?;
-    let path = init::init(&folder, args.force).map_err(|why| failed(&why))?;
+    let path = init::init(&folder, &text, args.force).map_err(|why| failed(&why))?;
     if session.out.json {
         let config = path.to_string_lossy().into_owned();
         session.out.document(&Document { schema: "herd.init/1", changed: true, config })?;
@@ -70,4 +75,11 @@ pub fn init(args: &args::Init, session: &mut Session) -> Done {
         }
     }
     Ok(Exit::Fine)
+}
+
+/// The default herd.toml, or one with the graph that was asked for.
+fn herd_toml(args: &args::Init) -> String {
+    let Some(servers) = args.servers else { return config::TEMPLATE.into() };
+    let topology = args.topology.into();
+    Shape { topology, servers, degree: usize::from(args.degree), seed: args.seed }.herd_toml()
 }

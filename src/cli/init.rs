@@ -4,17 +4,15 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::config::TEMPLATE;
-
 /// What a person does next.
 pub const NEXT: [&str; 3] = ["herdctl check", "herdctl up -d", "herdctl ps"];
 
-/// Writes the default herd.toml into the folder `dir`, which must exist, and says where it is.
+/// Writes `text` as the herd.toml of the folder `dir`, which must exist, and says where it is.
 ///
 /// # Errors
 ///
 /// [`io::ErrorKind::AlreadyExists`] if there is one and `force` is not given; else what the system says.
-pub fn init(dir: &Path, force: bool) -> io::Result<PathBuf> {
+pub fn init(dir: &Path, text: &str, force: bool) -> io::Result<PathBuf> {
     let path = dir.join("herd.toml");
     let mut how = OpenOptions::new();
     how.write(true);
@@ -24,6 +22,6 @@ pub fn init(dir: &Path, force: bool) -> io::Result<PathBuf> {
         // One call that looks and creates: nobody's file is lost between the two.
         how.create_new(true);
     }
-    how.open(&path)?.write_all(TEMPLATE.as_bytes())?;
+    how.open(&path)?.write_all(text.as_bytes())?;
     Ok(path)
 }

@@ -4,8 +4,10 @@
 mod about;
 mod args;
 pub mod check;
+mod check_places;
 mod client;
 mod escape;
+pub mod fake_places;
 mod faults;
 mod file;
 mod human;
@@ -111,6 +113,7 @@ fn obey(command: Command, session: &mut Session) -> Done {
         Command::Send(args) => talk::send(&args, session),
         Command::Check(args) => file::check(&args, session),
         Command::Init(args) => file::init(&args, session),
+        Command::FakePlaces(args) => fake_places::run(&args, session),
         Command::Version => about::version(session),
         Command::Help(args) => about::help(&args, session),
     }

@@ -27,14 +27,15 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, Sleep, sleep, timeout};
 use tracing::warn;
 
+use super::Event;
 use super::api::{
     self, Change, Down, DownOrder, Failure, FaultChange, ForgetOrder, Forgotten, Kind, Links, Order, Ps, Version,
     Whereis, WhereisOrder,
 };
+use super::asked::Asked;
 use super::faults::Wish;
 use super::orders::Verb;
 use super::panics::printable;
-use super::{Asked, Event};
 use crate::limits;
 
 /// The control channel, being served.

@@ -260,6 +260,9 @@ impl Herd {
         if ways != 1 {
             return usage("a partition is one of: groups, --isolate, --random");
         }
+        if order.seed.is_some() && !order.random {
+            return usage("a seed is for a choice by chance: --random");
+        }
         if servers < 2 {
             return usage("one server cannot be partitioned");
         }

@@ -5,11 +5,12 @@
 //! across an await; so `ps` is answered at once, whatever else hangs. What a server knows or says is none of
 //! the herd's business: it sees atomics and sends signals.
 //!
-//! Reading order: here (prepare, serve, the loop), `child` one server, `orders` what is done to servers,
+//! Reading order: here (prepare, serve, the loop), `asked` what the loop is asked, `child` one server, `orders` what is done to servers,
 //! `faults` what is wrong with the links, `later` what undoes itself, `whereis` what servers know, `status` what they look like, `control` the HTTP API, [`den`] and [`lock`] the folder and who holds it,
 //! `ports`, `secret`, `names`, `signals`, `panics`, [`detach`] the life without a terminal, [`api`] the documents.
 
 pub mod api;
+mod asked;
 mod child;
 mod control;
 pub mod den;
@@ -46,16 +47,13 @@ use tracing::{info, warn};
 use crate::config::{Config, Log, WhenBehind};
 use crate::limits;
 use crate::server::journal::Journal;
-use crate::server::{self, Seat, Secret, Trouble};
-use api::{
-    Change, Down, DownOrder, Failure, FaultChange, ForgetOrder, Forgotten, Kind, Links, Order, Ps, Whereis,
-    WhereisOrder,
-};
+use crate::server::{self, Provider, Seat, Secret, Trouble};
+use api::{Down, DownOrder, Failure, Kind, Ps};
+use asked::Asked;
 use child::{Child, Ending, Gifts};
 use control::Control;
 use den::Den;
-use faults::{Ills, Wish};
-use orders::Verb;
+use faults::Ills;
 
 /// What `herdctl up` was asked.
 #[derive(Debug, Clone)]
@@ -165,6 +163,7 @@ impl Supervisor {
         let since = Timestamp::now();
         let (den, control) = Den::take(&config.path, &fingerprint(&config, &up.only), &status::rfc3339(since))?;
         let secret = secret::of(&config)?;
+        let provider = provider_of(&config)?;
         let listeners = ports::bind_all(&mut config)?;
         let children =
             config.servers.iter().enumerate().map(|(index, server)| Child::new(index, &server.name)).collect();
@@ -173,6 +172,7 @@ impl Supervisor {
             config: Arc::new(config),
             body,
             secret,
+            provider,
             since,
             up_at: Instant::now(),
             children,
@@ -190,6 +190,7 @@ struct Herd {
     config: Arc<Config>,
     body: Body,
     secret: Secret,
+    provider: Provider,
     since: Timestamp,
     up_at: Instant,
     children: Vec<Child>,
@@ -227,18 +228,6 @@ enum Event {
     Left(Down),
 }
 
-/// A question or an order, and where its answer goes.
-#[derive(Debug)]
-enum Asked {
-    Ps(oneshot::Sender<Ps>),
-    Order(Verb, Order, oneshot::Sender<Result<Change, Failure>>),
-    Wish(Wish, oneshot::Sender<Result<FaultChange, Failure>>),
-    Links(oneshot::Sender<Links>),
-    Whereis(WhereisOrder, oneshot::Sender<Result<Whereis, Failure>>),
-    Forget(ForgetOrder, oneshot::Sender<Result<Forgotten, Failure>>),
-    Down(DownOrder, oneshot::Sender<Down>),
-}
-
 /// A herd whose ports are bound and whose servers do not run yet.
 struct Prepared {
     up: Up,
@@ -259,7 +248,11 @@ impl Prepared {
 
     async fn serve(self, den: Den, control: UnixListener, ready: impl FnOnce(&Ps)) -> Result<Down, Failure> {
         let Self { up, mut herd, listeners, inbox } = self;
-        let notes = leftover_notes(&den);
+        let mut notes = leftover_notes(&den);
+        if let Some(warning) = herd.provider.warning() {
+            warn!("places: {warning}");
+            notes.push(format!("places: {warning}"));
+        }
         let control = Control::serve(control, herd.events.clone())
             .map_err(|why| Failure::new(Kind::Failed, format!("cannot serve the control socket: {why}")))?;
         info!("up: {} with {} servers, pid {}", herd.config.path.display(), herd.children.len(), std::process::id());
@@ -304,7 +297,7 @@ async fn live(herd: &Shared, mut inbox: mpsc::Receiver<Event>, foreground: bool,
     loop {
         let event = inbox.recv().await.expect("the herd itself holds a sender");
         match event {
-            Event::Asked(asked) => answer(herd, asked),
+            Event::Asked(asked) => asked::answer(herd, asked),
             Event::Ended { index, life, ending } => {
                 let mut herd = herd.borrow_mut();
                 herd.children[index].ended(life, ending);
@@ -332,44 +325,6 @@ async fn live(herd: &Shared, mut inbox: mpsc::Receiver<Event>, foreground: bool,
                 return Outcome { down, trouble };
             }
         }
-    }
-}
-
-/// Answers at once, or starts a task that will. Whoever asked may have gone: then the answer is dropped.
-fn answer(herd: &Shared, asked: Asked) {
-    match asked {
-        Asked::Ps(to) => {
-            let _ = to.send(herd.borrow_mut().ps());
-        }
-        Asked::Order(verb, order, to) => {
-            let herd = herd.clone();
-            spawn_local(async move {
-                let _ = to.send(orders::carry_out(&herd, verb, &order).await);
-            });
-        }
-        Asked::Wish(wish, to) => {
-            let herd = herd.clone();
-            spawn_local(async move {
-                let _ = to.send(faults::grant(&herd, &wish).await);
-            });
-        }
-        Asked::Links(to) => {
-            herd.borrow_mut().observe();
-            let _ = to.send(faults::links(&herd.borrow()));
-        }
-        Asked::Whereis(order, to) => {
-            let herd = herd.clone();
-            spawn_local(async move {
-                let _ = to.send(whereis::whereis(&herd, &order).await);
-            });
-        }
-        Asked::Forget(order, to) => {
-            let herd = herd.clone();
-            spawn_local(async move {
-                let _ = to.send(whereis::forget(&herd, &order).await);
-            });
-        }
-        Asked::Down(order, to) => leave(herd, order, Some(to), "by the command line"),
     }
 }
 
@@ -439,6 +394,7 @@ impl Herd {
             herd_up_since: self.since,
             secret: self.secret.clone(),
             faults: self.faults.towards(index),
+            provider: self.provider.clone(),
             changed: self.changed.clone(),
             events: self.events.clone(),
             body: self.body,
@@ -467,6 +423,11 @@ impl Herd {
 /// spelled; a new comment is no change.
 fn fingerprint(config: &Config, only: &[usize]) -> String {
     den::hash16(format!("{config:?} {only:?}").as_bytes())
+}
+
+/// What WHATSATs will be answered from, read once for all servers.
+fn provider_of(config: &Config) -> Result<Provider, Failure> {
+    Provider::load(&config.places).map_err(|why| Failure::new(Kind::BadConfig, why.to_string()).hint(why.hint()))
 }
 
 fn leftover_notes(den: &Den) -> Vec<String> {

@@ -96,6 +96,9 @@ fn chosen(herd: &Herd, verb: Verb, order: &Order) -> Result<(Vec<usize>, Option<
     if !fits {
         return Err(Failure::new(Kind::Usage, for_kills));
     }
+    if order.seed.is_some() && !order.random {
+        return Err(Failure::new(Kind::Usage, "a seed is for a choice by chance").hint("add --random"));
+    }
     if !order.random {
         return Ok((names::chosen(&herd.config, order)?, None));
     }

@@ -39,7 +39,8 @@ pub fn moved(mut config: Config, offset: u16) -> Result<Config, Failure> {
 ///
 /// [`Kind::Taken`] with the server, the port and, if it can be found, who holds it.
 pub fn bind_all(config: &mut Config) -> Result<Vec<TcpListener>, Failure> {
-    let bound = config.servers.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
+    let bound = config.servers.iter().map(bind).collect::<Result<Vec<_>, _>>();
+    let bound = bound.map_err(|why| Failure { message: format!("{}; nothing was started", why.message), ..why })?;
     for (server, listener) in config.servers.iter_mut().zip(&bound) {
         server.address = listener
             .local_addr()

@@ -10,7 +10,7 @@
 use std::fmt;
 use std::io;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use memchr::memchr;
 use tokio::io::AsyncWriteExt;
@@ -23,6 +23,7 @@ use tracing::{info, warn};
 use super::clock;
 use super::fault::{CUT, Inlet};
 use super::record::Level;
+use super::setbacks::{Setbacks, backoff};
 use super::socket::{Outbox, Socket, linger, until};
 use super::state::{ClientSeat, LinkSeat, Server, random};
 use crate::limits;
@@ -74,14 +75,6 @@ pub(super) async fn answer(
             warn!("{who} gone, {} now: it claimed to be a neighbour, but {why}", server.clients());
         }
     }
-}
-
-/// How long to wait before the dial after `tries` failed ones: doubled each time up to the longest wait, less up to
-/// half of it by chance, so that a herd does not dial in step.
-fn backoff(tries: u32, chance: u64) -> Duration {
-    let whole = limits::BACKOFF_FIRST.saturating_mul(1 << tries.min(16)).min(limits::BACKOFF_MAX);
-    let half = whole / 2;
-    half + half.mul_f64(chance as f64 / u64::MAX as f64)
 }
 
 /// A proven connection.
@@ -485,51 +478,5 @@ impl<'a> Talk<'a> {
         let rest = &self.inbox[start..];
         let line = &rest[..memchr(b'\n', rest).unwrap_or(rest.len()).min(SHOWN)];
         Down::Breach(line.to_vec())
-    }
-}
-
-/// How often of late what was told had to be told again. Smaller batches have a better chance to arrive whole; and a
-/// link that loses everything must not keep two servers busy.
-#[derive(Default)]
-struct Setbacks {
-    count: u32,
-    rest_until: Option<Instant>,
-}
-
-impl Setbacks {
-    /// So many halvings of a batch leave one report.
-    const HALVINGS: u32 = limits::LINK_BATCH_BYTES.ilog2();
-
-    fn add(&mut self, now: Instant) {
-        self.count = (self.count + 1).min(2 * Self::HALVINGS);
-        if let Some(doublings) = self.count.checked_sub(Self::HALVINGS) {
-            let rest = limits::RETELL_FIRST.saturating_mul(1 << doublings).min(limits::RETELL_MAX);
-            self.rest_until = Some(now + rest);
-        }
-    }
-
-    fn ease(&mut self) {
-        self.count = self.count.saturating_sub(1);
-        self.rest_until = None;
-    }
-
-    fn batch_bytes(&self) -> usize {
-        limits::LINK_BATCH_BYTES >> self.count.min(Self::HALVINGS)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn dialling_again_waits_longer_each_time_up_to_a_limit_and_never_in_step() {
-        assert_eq!(backoff(0, u64::MAX), limits::BACKOFF_FIRST);
-        assert_eq!(backoff(0, 0), limits::BACKOFF_FIRST / 2);
-        assert_eq!(backoff(1, u64::MAX), limits::BACKOFF_FIRST * 2);
-        for tries in [10, 16, 17, u32::MAX] {
-            assert_eq!(backoff(tries, u64::MAX), limits::BACKOFF_MAX);
-            assert_eq!(backoff(tries, 0), limits::BACKOFF_MAX / 2);
-        }
     }
 }

@@ -6,7 +6,7 @@
 //! log records to the appender.
 //!
 //! Reading order: here (serve, obey, leave), `state` what its tasks share, `door` who is let in, `connection` a client,
-//! `link` a neighbour, [`fault`] what can be wrong with it, `confirm` when an answer may be written, `lookup` places, `socket` what all connections do,
+//! `link` a neighbour, [`fault`] what can be wrong with it, `setbacks` what it then does, `confirm` when an answer may be written, `lookup` places, `socket` what all connections do,
 //! [`journal`], `logfile` and [`record`] the log, [`vitals`] what it shows, [`question`] what it may be asked, [`clock`].
 
 pub mod clock;
@@ -20,6 +20,7 @@ mod logfile;
 mod lookup;
 pub mod question;
 pub mod record;
+mod setbacks;
 mod socket;
 mod state;
 pub mod vitals;
@@ -40,6 +41,7 @@ use tracing::{error, info, warn};
 
 use crate::config::Config;
 use crate::limits;
+pub use crate::places::{Condition, Provider};
 use confirm::Patience;
 use door::Door;
 use fault::Faults;
@@ -60,6 +62,8 @@ pub struct Seat {
     pub herd_up_since: jiff::Timestamp,
     /// The key of every proof between neighbours.
     pub secret: Secret,
+    /// Where the places of a `WHATSAT` come from.
+    pub provider: Provider,
     /// Where it shows itself.
     pub vitals: Arc<Vitals>,
     /// What the herd wants of it. Closed without a word means [`Signal::Kill`].
@@ -143,9 +147,9 @@ pub fn main(seat: Seat) -> Result<(), Trouble> {
 }
 
 async fn live(seat: Seat, journal: Journal) -> Result<(), Trouble> {
-    let Seat { config, index, listener, secret, vitals, mut signals, mut faults, mut questions, .. } = seat;
+    let Seat { config, index, listener, secret, provider, vitals, mut signals, mut faults, mut questions, .. } = seat;
     let listener = tokio::net::TcpListener::from_std(listener).map_err(Trouble::Runtime)?;
-    let server = Rc::new(Server::new(config, index, secret, vitals, journal).map_err(Trouble::Runtime)?);
+    let server = Rc::new(Server::new(config, index, secret, &provider, vitals, journal).map_err(Trouble::Runtime)?);
     server.suffer(&faults.borrow_and_update());
     let mut tasks = JoinSet::new();
     for (number, neighbour) in server.neighbours.iter().enumerate() {

@@ -14,7 +14,6 @@ use tracing::info;
 
 use super::Secret;
 use super::confirm::Confirmations;
-use super::connection::Admission;
 use super::fault::Fault;
 use super::journal::Journal;
 use super::lookup::Lookups;
@@ -22,7 +21,7 @@ use super::socket::Scratch;
 use super::vitals::Vitals;
 use crate::config::Config;
 use crate::limits;
-use crate::places::Places;
+use crate::places::Provider;
 use crate::protocol::atlas::{Edition, Source};
 use crate::protocol::hello::Identity;
 use crate::protocol::node::Node;
@@ -61,6 +60,14 @@ pub(super) enum Leaving {
     Links,
 }
 
+/// Whether there was room for one more client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Admission {
+    Client,
+    /// There are too many: only a neighbour may stay.
+    NeighbourOnly,
+}
+
 /// A neighbour, whether linked at present or not.
 pub(super) struct Neighbour {
     pub(super) name: String,
@@ -90,6 +97,7 @@ impl Server {
         config: Arc<Config>,
         index: usize,
         secret: Secret,
+        provider: &Provider,
         vitals: Arc<Vitals>,
         journal: Journal,
     ) -> io::Result<Self> {
@@ -100,7 +108,7 @@ impl Server {
             neighbours: neighbours(&config, index),
             moved: Notify::new(),
             confirmations: Confirmations::new(config.ack),
-            lookups: Lookups::new(Places::open(&config.places), limits.lookups_max),
+            lookups: Lookups::new(provider, limits.lookups_max, Arc::clone(&vitals)),
             scratch: Scratch::new(),
             links_made: Cell::new(0),
             power_cut: Rc::default(),
