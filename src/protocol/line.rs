@@ -4,8 +4,9 @@
 //! three fields of an answer are the client's own. Nothing here knows what a server does with a line.
 
 use std::fmt;
+use std::ops::Range;
 
-use memchr::memchr;
+use memchr::{memchr, memrchr};
 
 /// What a client's line means.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -68,7 +69,14 @@ impl<'a> Command<'a> {
 
 /// The fields of a line: what white space (space, tab, CR, LF, form feed, vertical tab) separates.
 pub fn fields(line: &[u8]) -> impl Iterator<Item = &[u8]> {
-    line.split(|&byte| is_white(byte)).filter(|field| !field.is_empty())
+    let mut rest = line;
+    std::iter::from_fn(move || {
+        let start = rest.iter().position(|&byte| !is_white(byte))?;
+        let field = &rest[start..];
+        let end = field.iter().position(|&byte| is_white(byte)).unwrap_or(field.len());
+        rest = &field[end..];
+        Some(&field[..end])
+    })
 }
 
 fn is_white(byte: u8) -> bool {
@@ -105,14 +113,14 @@ impl Time {
     /// Reads digits, optionally followed by a point and one to nine digits. The seconds fit in 64 bits.
     #[must_use]
     pub fn parse(text: &[u8]) -> Option<Self> {
-        let (whole, fraction) = split_decimal(text)?;
-        let nanos = match fraction {
-            None => 0,
-            Some(digits) if digits.len() <= 9 => {
-                let scale = 10_u32.pow(9 - u32::try_from(digits.len()).ok()?);
-                digits.iter().fold(0, |value, digit| value * 10 + u32::from(digit - b'0')) * scale
+        let (whole, rest) = split_digits(text);
+        let nanos = match rest {
+            [] => 0,
+            [b'.', decimals @ ..] if (1..=9).contains(&decimals.len()) => {
+                // At most nine digits, so they fit.
+                parse_digits(decimals)? as u32 * 10_u32.pow(9 - decimals.len() as u32)
             }
-            Some(_) => return None,
+            _ => return None,
         };
         Some(Self { seconds: parse_digits(whole)?, nanos })
     }
@@ -217,26 +225,39 @@ fn at_most(whole: u64, fraction: Option<&[u8]>, max: u64) -> bool {
 
 /// Splits digits, optionally followed by a point and at least one digit.
 fn split_decimal(text: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
-    let is_number = |digits: &[u8]| !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
-    match memchr(b'.', text) {
-        None => is_number(text).then_some((text, None)),
-        Some(point) => {
-            let (whole, fraction) = (&text[..point], &text[point + 1..]);
-            (is_number(whole) && is_number(fraction)).then_some((whole, Some(fraction)))
-        }
+    match split_digits(text) {
+        ([], _) => None,
+        (whole, []) => Some((whole, None)),
+        (whole, [b'.', fraction @ ..]) => match split_digits(fraction) {
+            ([_, ..], []) => Some((whole, Some(fraction))),
+            _ => None,
+        },
+        _ => None,
     }
+}
+
+/// Splits off the digits that `text` begins with.
+fn split_digits(text: &[u8]) -> (&[u8], &[u8]) {
+    text.split_at(text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len()))
 }
 
 /// Reads a whole number that fits in 64 bits.
 #[must_use]
 pub fn parse_digits(text: &[u8]) -> Option<u64> {
-    if text.is_empty() {
-        return None;
+    /// So many digits fit whatever they are.
+    const SAFE: usize = 19;
+    let (head, tail) = text.split_at(text.len().min(SAFE));
+    let mut value = 0_u64;
+    let mut sound = !text.is_empty();
+    for &byte in head {
+        sound &= byte.is_ascii_digit();
+        value = value.wrapping_mul(10).wrapping_add(u64::from(byte.wrapping_sub(b'0')));
     }
-    text.iter().try_fold(0_u64, |value, &byte| {
+    let more = |value: u64, &byte: &u8| {
         let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
         value.checked_mul(10)?.checked_add(digit)
-    })
+    };
+    sound.then_some(value).and_then(|value| tail.iter().try_fold(value, more))
 }
 
 /// One `AT` line: `AT <server> <skew> <client> <location> <time>`, single spaces, no line ending.
@@ -270,6 +291,26 @@ impl<'a> Report<'a> {
         Self { line, client, at }
     }
 
+    /// The report of a line that was one when it was stored.
+    pub(super) fn stored(line: &'a [u8]) -> Self {
+        let client = Self::client_span(line);
+        let time = memrchr(b' ', line).map_or(line.len(), |space| space + 1);
+        let at = Time::parse(&line[time..]).unwrap_or_default();
+        Self { line, client: (client.start as u32, client.end as u32), at }
+    }
+
+    /// The client's name in a line that was a report when it was stored.
+    pub(super) fn client_of(line: &'a [u8]) -> &'a [u8] {
+        &line[Self::client_span(line)]
+    }
+
+    /// The name is the fourth word.
+    fn client_span(line: &[u8]) -> Range<usize> {
+        let after = |start: usize| memchr(b' ', &line[start..]).map_or(line.len(), |space| start + space + 1);
+        let start = after(after(b"AT ".len()));
+        start..after(start).saturating_sub(1)
+    }
+
     /// The whole line, without a line ending.
     #[must_use]
     pub fn line(&self) -> &'a [u8] {
@@ -280,11 +321,6 @@ impl<'a> Report<'a> {
     #[must_use]
     pub fn client(&self) -> &'a [u8] {
         &self.line[self.client.0 as usize..self.client.1 as usize]
-    }
-
-    /// Where the client's name stands in the line.
-    pub(super) fn client_span(&self) -> (u32, u32) {
-        self.client
     }
 
     /// When the client was there, as it said.
