@@ -31,7 +31,13 @@ impl Field {
         field
     }
 
-    fn path(&self, file: &str) -> PathBuf {
+    /// Rewrites its herd.toml.
+    pub fn edit(&self, change: impl FnOnce(String) -> String) {
+        let toml = fs::read_to_string(self.path("herd.toml")).unwrap();
+        fs::write(self.path("herd.toml"), change(toml)).unwrap();
+    }
+
+    pub fn path(&self, file: &str) -> PathBuf {
         self.folder.path().join(file)
     }
 
@@ -44,7 +50,7 @@ impl Field {
         self.args(&line.split_whitespace().collect::<Vec<_>>())
     }
 
-    fn args(&self, args: &[&str]) -> Said {
+    pub fn args(&self, args: &[&str]) -> Said {
         Said::of(&self.command(args).output().unwrap())
     }
 
