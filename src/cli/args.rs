@@ -9,6 +9,7 @@ use clap::builder::RangedU64ValueParser;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use super::bench::plan::{Condition, Mix, parse_condition, parse_mix};
+use super::fake_places::Scenario;
 use super::human::parse_duration;
 use super::term::Choice;
 use crate::config::topology;
@@ -170,11 +171,22 @@ pub enum Command {
     )]
     Bench(Bench),
     /// Check a herd.toml and do nothing else
-    #[command(before_help = "Example: herdctl check", help_template = TEMPLATE)]
+    #[command(
+        before_help = "Example: herdctl check --places",
+        after_help = "With --places one question goes to the provider of [places], which may bill it: does it answer, and if not, what is in the way? Exit code 5 if the herd could not come up, 8 if the provider does not answer.",
+        help_template = TEMPLATE
+    )]
     Check(Check),
     /// Write a commented herd.toml with five servers
     #[command(before_help = "Example: herdctl init my-herd", help_template = TEMPLATE)]
     Init(Init),
+    /// Stand in for Google Places on this machine
+    #[command(
+        before_help = "Example: herdctl fake-places --scenario quota",
+        after_help = "Answers like both interfaces of Google Places, with places that do not exist, on loopback only, until Ctrl-C. Any key will do. See how a herd copes with a provider that refuses, limits, fails or hangs.",
+        help_template = TEMPLATE
+    )]
+    FakePlaces(FakePlaces),
     /// Show the version of herdctl and of the running herd
     #[command(before_help = "Example: herdctl version --json", help_template = TEMPLATE)]
     Version,
@@ -362,7 +374,7 @@ pub struct Bench {
     /// Exit with 8 if this holds; may be given more than once
     #[arg(long, value_name = "COND", value_parser = parse_condition)]
     pub fail_if: Vec<Condition>,
-    /// Load servers that are not on this machine
+    /// Load servers, or a provider of places, not on this machine
     #[arg(long)]
     pub allow_remote: bool,
 }
@@ -373,7 +385,23 @@ fn parse_rate(typed: &str) -> Result<f64, String> {
 }
 
 #[derive(Debug, Args)]
+pub struct FakePlaces {
+    /// The port on 127.0.0.1; 0 takes any
+    #[arg(long, value_name = "N", default_value_t = 11090)]
+    pub port: u16,
+    /// How it behaves
+    #[arg(long, value_enum, value_name = "NAME", default_value = "ok", hide_possible_values = false)]
+    pub scenario: Scenario,
+    /// How long each answer takes [default: no time]
+    #[arg(long, value_name = "DUR", value_parser = parse_duration)]
+    pub delay: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
 pub struct Check {
+    /// Ask the provider of places, too
+    #[arg(long)]
+    pub places: bool,
     /// The file [default: the herd.toml in use]
     #[arg(value_name = "FILE")]
     pub file: Option<PathBuf>,

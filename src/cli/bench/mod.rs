@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use super::output::Output;
 use super::session::{ANSWER_MAX, Session};
 use super::{Done, Exit, args, escape, human, names};
+use crate::config;
 use crate::herd::api::{Failure, Kind, Ps, ServerStatus, State};
 use load::{Load, Plan};
 use probe::Probe;
@@ -30,6 +31,7 @@ use report::Report;
 /// every call on the control channel.
 pub fn run(args: &args::Bench, session: &mut Session) -> Done {
     let ps = session.client()?.ps()?;
+    keep_questions_here(args, &ps)?;
     let targets = targets(args, &ps, session)?;
     let to = targets.iter().map(|server| address(server, args.allow_remote)).collect::<Result<Vec<_>, _>>()?;
     let limit = session.deadline(ANSWER_MAX);
@@ -133,6 +135,19 @@ fn address(server: &ServerStatus, allow_remote: bool) -> Result<SocketAddr, Fail
     }
     let message = format!("{name} listens on {address}, which others may use; nothing was sent");
     Err(Failure::new(Kind::Usage, message).hint("--allow-remote loads it all the same"))
+}
+
+/// Every question to a herd that asks Google is a request that somebody pays for, and a load is thousands a second.
+fn keep_questions_here(args: &args::Bench, ps: &Ps) -> Result<(), Failure> {
+    let asks = args.mix.whatsat > 0 || !args.no_convergence;
+    let is_live = config::load(ps.config.as_ref())
+        .is_ok_and(|(config, _)| matches!(config.places.provider, config::Provider::Google(_)));
+    if !asks || !is_live || args.allow_remote {
+        return Ok(());
+    }
+    let message = "this herd looks places up at Google, who bills each question; nothing was sent";
+    Err(Failure::new(Kind::Usage, message)
+        .hint("--mix 1:0 --no-convergence asks nothing, --allow-remote asks all the same"))
 }
 
 fn names_of(servers: &[&ServerStatus]) -> Vec<String> {
