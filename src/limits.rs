@@ -233,3 +233,28 @@ pub const PRESS_APART_MIN: Duration = Duration::from_millis(100);
 pub const NOTE_CHARS_MAX: usize = 300;
 /// No secret is longer; a mistaken path may name something endless.
 pub const SECRET_BYTES_MAX: u64 = 64 * 1024;
+
+// `herdctl bench`: it loads a machine that others may use, so it ends by itself and knows its own size.
+
+/// Clients that a bench may make: ten million names of fourteen bytes.
+pub const BENCH_CLIENTS_RANGE: RangeInclusive<u64> = 1..=10_000_000;
+/// Connections of a bench: each is looked at in turn, in one thread.
+pub const BENCH_CONNECTIONS_RANGE: RangeInclusive<u64> = 1..=1000;
+/// Commands in flight on one connection; more than a thousand only fill buffers.
+pub const BENCH_DEPTH_RANGE: RangeInclusive<u64> = 1..=4096;
+/// Commands a second of an open loop; more than one core can say.
+pub const BENCH_RATE_RANGE: RangeInclusive<f64> = 0.1..=10_000_000.0;
+/// Commands that a herd which falls behind owes on one connection before the bench says no more; their latencies count
+/// from when they were due all the same.
+pub const BENCH_WAITING_MAX: usize = 65_536;
+/// So many commands are in flight on a connection while the clients are introduced, and so long it may take.
+pub const BENCH_INTRODUCE_DEPTH: usize = 256;
+pub const BENCH_INTRODUCE_MAX: Duration = Duration::from_secs(300);
+/// What is owed at the end is waited for so long.
+pub const BENCH_DRAIN_MAX: Duration = Duration::from_secs(5);
+/// A probe of convergence is said so often: twenty a second cost nothing beside any load.
+pub const BENCH_PROBE_EVERY: Duration = Duration::from_millis(50);
+/// A probe that some server has not heard of by then is given up, and counted.
+pub const BENCH_PROBE_MAX: Duration = Duration::from_secs(5);
+/// No answer is longer: a WHATSAT has at most twenty places.
+pub const BENCH_ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
