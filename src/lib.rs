@@ -53,6 +53,7 @@
 pub mod cli;
 pub mod config;
 pub mod herd;
+pub mod judge;
 pub mod limits;
 pub mod places;
 pub mod protocol;

@@ -10,6 +10,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use super::human::parse_duration;
 use super::term::Choice;
 use crate::config::topology;
+use crate::judge::plan::Fault;
 
 const TEMPLATE: &str = "{before-help}{about-with-newline}
 {usage-heading} {usage}
@@ -159,6 +160,13 @@ pub enum Command {
         help_template = TEMPLATE
     )]
     Send(Send),
+    /// Break the herd on purpose, and judge whether it kept its promises
+    #[command(
+        before_help = "Example: herdctl chaos --own --for 10s",
+        after_help = "Clients talk to the servers over TCP while a schedule drawn from --seed is done to them; then all is healed, and what was answered is held against what is promised. The seed is always printed; it gives the same schedule again, not the same timing. Ctrl-C ends it early: it heals and judges what there is. Exit code 8: a promise was broken.",
+        help_template = TEMPLATE
+    )]
+    Chaos(Chaos),
     /// Check a herd.toml and do nothing else
     #[command(before_help = "Example: herdctl check", help_template = TEMPLATE)]
     Check(Check),
@@ -318,6 +326,40 @@ pub struct Send {
     /// The server to send to [default: the first that runs]
     #[arg(long, value_name = "SERVER")]
     pub to: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Chaos {
+    /// Where all chance comes from [default: a new one]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// How long things are done to the herd
+    #[arg(long = "for", value_name = "DUR", default_value = "60s", value_parser = parse_duration)]
+    pub lasts: Duration,
+    /// What is done [default: all: kill, stop, restart, pause]
+    #[arg(long, value_name = "F,…", value_delimiter = ',', value_parser = parse_fault)]
+    pub faults: Vec<Fault>,
+    /// How many clients talk at once
+    #[arg(long, value_name = "N", default_value = "20")]
+    pub clients: usize,
+    /// Lines a second, from all of them together
+    #[arg(long, value_name = "R", default_value = "200")]
+    pub rate: u64,
+    /// Do it to a herd of its own, on free ports in a temporary folder
+    #[arg(long)]
+    pub own: bool,
+    /// Write all that happens to this file, as NDJSON
+    #[arg(long, value_name = "FILE")]
+    pub history: Option<PathBuf>,
+    /// Judge such a file again, and do nothing else
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "lasts", "faults", "clients", "rate", "own", "history"])]
+    pub check: Option<PathBuf>,
+}
+
+fn parse_fault(typed: &str) -> Result<Fault, String> {
+    let known = Fault::ALL.map(Fault::word);
+    let fault = Fault::ALL.into_iter().find(|fault| fault.word().eq_ignore_ascii_case(typed.trim()));
+    fault.ok_or_else(|| format!("known are {}", known.join(", ")))
 }
 
 #[derive(Debug, Args)]

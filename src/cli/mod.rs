@@ -3,6 +3,7 @@
 
 mod about;
 mod args;
+mod chaos;
 pub mod check;
 mod client;
 mod escape;
@@ -94,6 +95,7 @@ fn obey(command: Command, session: &mut Session) -> Done {
         Command::Iamat(args) => talk::iamat(&args, session),
         Command::Whatsat(args) => talk::whatsat(&args, session),
         Command::Send(args) => talk::send(&args, session),
+        Command::Chaos(args) => chaos::run(&args, session),
         Command::Check(args) => file::check(&args, session),
         Command::Init(args) => file::init(&args, session),
         Command::Version => about::version(session),
