@@ -7,6 +7,7 @@
 //! | [`dialogue`] | one server over real TCP: what a client says, byte for byte what it gets |
 //! | [`failures`] | kill, start, pause, panic, silence, crowds, slow readers |
 //! | [`flooding`] | a herd of real servers: every update reaches every server, and catches up |
+//! | [`judge`] | `herdctl chaos`: a herd that is right holds, and each herd that lies is found out |
 //! | [`places`] | the embedded places against samples, counts and brute force |
 //! | [`readme`] | every session of the README, run as written |
 //! | [`simulation`] | whole herds from a seed, without sockets: kills, cuts, losses, colliding times |
@@ -19,6 +20,7 @@ mod config;
 mod dialogue;
 mod failures;
 mod flooding;
+mod judge;
 mod places;
 mod readme;
 mod simulation;

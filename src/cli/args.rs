@@ -345,6 +345,9 @@ pub struct Chaos {
     /// Lines a second, from all of them together
     #[arg(long, value_name = "R", default_value = "200")]
     pub rate: u64,
+    /// How soon after the last heal the herd must agree [default: 10s]
+    #[arg(long, value_name = "DUR", value_parser = parse_duration)]
+    pub settle: Option<Duration>,
     /// Do it to a herd of its own, on free ports in a temporary folder
     #[arg(long)]
     pub own: bool,
@@ -352,7 +355,7 @@ pub struct Chaos {
     #[arg(long, value_name = "FILE")]
     pub history: Option<PathBuf>,
     /// Judge such a file again, and do nothing else
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "lasts", "faults", "clients", "rate", "own", "history"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "lasts", "faults", "clients", "rate", "settle", "own", "history"])]
     pub check: Option<PathBuf>,
 }
 

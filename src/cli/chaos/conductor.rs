@@ -85,9 +85,9 @@ impl Conductor<'_> {
         Ok(())
     }
 
-    /// Waits until the herd agrees and is quiet; not for longer than twice what it may take.
-    pub fn settle(&self) -> Result<(), Failure> {
-        let deadline = Instant::now() + limits::CHAOS_SETTLE_MAX * 2;
+    /// Waits until the herd agrees and is quiet, or has had its time.
+    pub fn settle(&self, within: Duration) -> Result<(), Failure> {
+        let deadline = Instant::now() + within;
         let mut before = None;
         while Instant::now() < deadline {
             let ps = self.look()?;

@@ -92,6 +92,7 @@ struct Asked {
     clients: usize,
     rate: u64,
     lines: u64,
+    settle: Duration,
     history: Option<std::path::PathBuf>,
 }
 
@@ -123,6 +124,7 @@ impl Asked {
             clients: args.clients,
             rate: args.rate,
             lines,
+            settle: args.settle.unwrap_or(limits::CHAOS_SETTLE_MAX),
             history: args.history.clone(),
         })
     }
@@ -166,7 +168,7 @@ fn perform(asked: &Asked, target: Target, ack: Option<Ack>, session: &mut Sessio
     })?;
     let lasted = begun.elapsed();
     screen.settling();
-    conductor.settle()?;
+    conductor.settle(asked.settle)?;
     recorder.mark(|t| Record::Tables { t });
     phones::read_tables(&crowd)?;
     screen.end();
@@ -222,7 +224,7 @@ fn whole_herd(ps: &Ps, ack: Option<Ack>, asked: &Asked) -> Result<(Begin, Vec<(S
             Ack::Sent => history::Ack::Sent,
         },
         answer_ms_max: ms(limits::CHAOS_ANSWER_MAX),
-        settle_ms_max: ms(limits::CHAOS_SETTLE_MAX),
+        settle_ms_max: ms(asked.settle),
         spread_ms_max: ms(limits::CHAOS_SPREAD_MAX),
         confirm_ms_max: ms(limits::CONFIRM_MAX),
         rss_kb_max: conductor::rss_kb(ps.pid).unwrap_or(0)
