@@ -32,7 +32,7 @@
 //! | [`herd`] | **the supervisor**: starts, watches, kills and restarts servers; the control channel |
 //! | [`cli`] | the commands: each parses, asks the supervisor, prints |
 //! | [`judge`] | **the judge, pure**: a history of calls and faults in, whether the promises were kept out |
-//! | [`places`] | what is near a point |
+//! | [`places`] | what is near a point: embedded places, Google's, the user's own |
 //! | [`config`] | `herd.toml`, whole and proven before anything starts |
 //! | [`limits`] | every limit, with its unit and its reason |
 //!
@@ -45,7 +45,10 @@
 //! * `judge` sees no herd: a history is all it knows, and of this crate only the grammar of a line (`tests/tidy.rs`).
 //! * A server shares no state with another: what it knows is held in `Rc` and `RefCell`, and sharing it does not
 //!   compile. What crosses threads: the configuration (read only), signals in, vitals out, log records to the appender;
-//!   and the embedded places, which nobody can change.
+//!   and places read once for the whole process, which nobody can change.
+//! * No HTTP client outlives its server: its connections live on that server's runtime.
+//! * The key of a provider of places is in no argument, no `herd.toml`, no log, no answer and no error; of Google's
+//!   answers nothing is kept.
 //! * Nothing awaits while a node is borrowed (`clippy::await_holding_refcell_ref`).
 //! * No task is detached: each belongs to its server's own set, and its panic ends that server and only it.
 //! * A runtime is never dropped, only shut down in the background; a socket is never split by ownership.

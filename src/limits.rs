@@ -111,10 +111,43 @@ pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// A server that is told to stop has so long to say what it owes.
 pub const STOP_MAX: Duration = Duration::from_millis(400);
 
-// Places.
+// Places (places.md §5.3).
 
-/// A lookup that has no answer by then is answered with Google's envelope of a failure.
+/// A lookup that has no answer by then is answered with Google's envelope of a failure; waiting for its turn counts.
 pub const LOOKUP_MAX: Duration = Duration::from_secs(5);
+/// A provider that cannot be connected to within this is not there.
+pub const PLACES_CONNECT_MAX: Duration = Duration::from_secs(2);
+/// One request to a provider, from dialling to the last byte.
+pub const PLACES_REQUEST_MAX: Duration = Duration::from_secs(4);
+/// The longest answer of a provider, in bytes: twenty results take 15 to 40 kB.
+pub const PLACES_BODY_BYTES_MAX: usize = 1024 * 1024;
+/// The one retry waits for so long, in milliseconds, chosen at random so that servers do not come in step.
+pub const PLACES_RETRY_MS: RangeInclusive<u64> = 200..=400;
+/// After so many failures in a row a provider is left alone.
+pub const PLACES_FAILURES_MAX: u32 = 5;
+/// And for so long: what Google asks for after "too many requests".
+pub const PLACES_REST: Duration = Duration::from_secs(30);
+/// The most results that Google gives at once. It bills by the request, so all are asked for and cut here.
+pub const PLACES_RESULTS_MAX: usize = 20;
+/// The longest key of a provider, in bytes; Google's have 39.
+pub const PLACES_KEY_BYTES_MAX: usize = 512;
+/// The longest address of a provider in herd.toml, in bytes.
+pub const URL_BYTES_MAX: usize = 2048;
+
+/// The longest file of places, in bytes: all of GeoNames' `US.txt` three times over.
+pub const PLACES_FILE_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+/// Places of one file, each some 40 bytes of memory: ten times as many as a city's worth of OpenStreetMap.
+pub const PLACES_MAX: usize = 5_000_000;
+/// The longest name of a place in a file, in bytes.
+pub const PLACE_NAME_BYTES_MAX: usize = 512;
+/// Types of one place; Google gives up to about eight.
+pub const PLACE_TYPES_MAX: usize = 8;
+/// The longest type of a place, in bytes.
+pub const PLACE_TYPE_BYTES_MAX: usize = 64;
+/// Bad records of a file that are named; the others are counted.
+pub const BAD_RECORDS_NAMED_MAX: usize = 5;
+/// The credit that goes into every answer, in bytes.
+pub const ATTRIBUTION_BYTES_MAX: usize = 1024;
 
 // Logs.
 

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use herdctl::cli::{check, init};
 use herdctl::config::{
-    Ack, Config, Link, Log, Mistakes, Places, Provider, Severity, TEMPLATE, Traffic, WhenBehind, closest, find, load,
-    parse,
+    Ack, Config, Fallback, FieldMask, Google, GoogleApi, Link, Log, Mistakes, Places, PlacesFile, Provider, Proxy,
+    Severity, TEMPLATE, Traffic, WhenBehind, closest, find, load, parse,
 };
 use herdctl::limits;
 use proptest::prelude::*;
@@ -745,7 +745,7 @@ error[H008]: `provider` cannot be `Embedded`
 8 | provider = "Embedded"
   |            ^^^^^^^^^^ did you mean `embedded`?
   |
-  = help: known here: `embedded`
+  = help: known here: `embedded`, `google`, `file`
 
 3 errors
 "#]]
@@ -1236,6 +1236,127 @@ error[H019]: `a\u{0}b` is no path
     );
 }
 
+#[test]
+fn h020_what_is_no_url() {
+    let url = |url: &str| shown_of_two(&format!("[places]\nprovider = \"google\"\nurl = \"{url}\"\n"));
+    let long = format!("https://{}.example", "x".repeat(2048));
+    for (wrong, why) in [
+        ("places.example", "it is no URL"),
+        ("https://", "it is no URL"),
+        ("http://places.example", "not encrypted, and not this machine"),
+        ("http://127.0.0.1.example:80", "not encrypted, and not this machine"),
+        ("http://0.0.0.0:80", "not encrypted, and not this machine"),
+        ("ftp://127.0.0.1", "neither https nor http"),
+        ("https://places.example/v1", "it goes on after the host"),
+        ("https://places.example/#x", "it holds a name, a password or a query"),
+        (&long, "it is longer than any address"),
+    ] {
+        let shown = url(wrong);
+        assert!(shown.starts_with("error[H020]: this is no address for a provider\n"), "{shown}");
+        assert!(shown.contains(why), "{wrong}: {shown}");
+    }
+    for right in [
+        "https://places.example",
+        "https://places.example:8443/",
+        "http://localhost:1",
+        "http://[::1]:1",
+        "http://127.9.9.9",
+    ] {
+        let (herd, warnings) = proven(&format!("{TWO}[places]\nprovider = \"google\"\nurl = \"{right}\"\n"));
+        let Provider::Google(google) = herd.places.provider else { panic!("google was asked for") };
+        assert_eq!((google.url.as_deref(), warnings.is_empty()), (Some(right.trim_end_matches('/')), true));
+    }
+}
+
+#[test]
+fn h021_an_attribution_is_one_line() {
+    let attribution = |text: &str| {
+        shown_of_two(&format!("[places]\nprovider = \"file\"\nfile = \"p.csv\"\nattribution = \"{text}\"\n"))
+    };
+    for (wrong, why) in [
+        (" ", "it is empty"),
+        ("a\\nb", "it holds a control character"),
+        (&"x".repeat(1025), "longer than 1,024 bytes"),
+    ] {
+        let shown = attribution(wrong);
+        assert!(
+            shown.starts_with("error[H021]: an attribution is one line of text\n") && shown.contains(why),
+            "{shown}"
+        );
+    }
+}
+
+#[test]
+fn h022_a_key_of_another_provider() {
+    let text =
+        format!("{TWO}[places]\nprovider = \"file\"\nfile = \"p.csv\"\napi = \"new\"\nfallback = \"embedded\"\n");
+    let (herd, warnings) = proven(&text);
+    assert_eq!(herd.places.provider, Provider::File(PlacesFile { path: "/herds/one/p.csv".into(), attribution: None }));
+    let why = warnings.render(false);
+    assert_data_eq!(
+        why,
+        str![[r#"
+warning[H022]: `api` has no effect with provider = "file"
+ --> /herds/one/herd.toml:7:1
+  |
+7 | api = "new"
+  | ^^^
+
+warning[H022]: `fallback` has no effect with provider = "file"
+ --> /herds/one/herd.toml:8:1
+  |
+8 | fallback = "embedded"
+  | ^^^^^^^^
+
+2 warnings
+"#]]
+        .raw()
+    );
+    // With a provider that is not known there is nothing to say about its keys.
+    assert!(shown_of_two("[places]\nprovider = \"gogle\"\napi = \"new\"\n").ends_with("\n1 error"));
+    assert!(shown_of_two("[places]\nprovider = \"file\"\n").contains("error[H005]: [places] has no `file`"));
+}
+
+#[test]
+fn h023_a_secret_does_not_stand_here() {
+    let why = shown_of_two("[places]\nprovider = \"google\"\napi_key = \"Käse\" # not so\n");
+    assert_data_eq!(
+        why,
+        str![[r#"
+error[H023]: a provider's key does not stand in herd.toml
+ --> herd.toml:6:1
+  |
+6 | api_key = ******* # not so
+  | ^^^^^^^ not shown
+  |
+  = help: put it into a file that only you can read and name that: key_file = "google.key"
+
+1 error
+"#]]
+        .raw()
+    );
+    let in_place_of_its_file =
+        shown_of_two("[places]\nprovider = \"google\"\nkey_file = \"AIzaSyCANARYcanaryCANARYcanaryCANARYcan\"\n");
+    assert!(in_place_of_its_file.starts_with("error[H023]") && !in_place_of_its_file.contains("CANARY"));
+}
+
+#[test]
+fn what_google_is_asked_is_set_word_by_word() {
+    let (herd, warnings) = proven(&format!(
+        "{TWO}[places]\nprovider = \"google\"\nkey_file = \"k\"\napi = \"auto\"\nfields = \"full\"\nfallback = \"embedded\"\nproxy = \"none\"\n"
+    ));
+    assert!(warnings.is_empty(), "{warnings}");
+    let expected = Google {
+        key_file: Some("/herds/one/k".into()),
+        api: GoogleApi::Auto,
+        fields: FieldMask::Full,
+        fallback: Fallback::Embedded,
+        proxy: Proxy::None,
+        url: None,
+    };
+    assert_eq!(herd.places.provider, Provider::Google(expected));
+}
+
 // How they are said.
 
 #[test]
@@ -1628,7 +1749,9 @@ fn check_says_what_the_herd_is_after_its_warnings() {
     assert_eq!(verdict.0.text(false), format!("✔ {}: 5 servers, 6 links\n", verdict.1.display()));
     assert_eq!(
         verdict.0.json(),
-        "{\"schema\":\"herd.check/1\",\"ok\":true,\"errors\":0,\"warnings\":0,\"mistakes\":[]}\n"
+        "{\"schema\":\"herd.check/1\",\"ok\":true,\"errors\":0,\"warnings\":0,\"mistakes\":[],\
+         \"places\":{\"ok\":true,\"provider\":\"the embedded places of GeoNames\",\"asked\":false,\"status\":\"READY\",\
+         \"places\":null,\"took_ms\":null,\"message\":null,\"advice\":null}}\n"
     );
     let (warned, path) = written(&TWO.replace("11001", "40000"));
     assert!(warned.ok());
@@ -1640,7 +1763,7 @@ fn check_says_the_same_as_json() {
     let (verdict, _) = written("herd = \"ucla\"\nservers = []\n");
     assert!(!verdict.ok());
     assert_data_eq!(verdict.json(), str![[r#"
-{"schema":"herd.check/1","ok":false,"errors":1,"warnings":0,"mistakes":[{"code":"H007","severity":"error","message":"`servers` holds 0 servers","line":2,"column":1,"label":"from 1 to 4096","help":null}]}
+{"schema":"herd.check/1","ok":false,"errors":1,"warnings":0,"mistakes":[{"code":"H007","severity":"error","message":"`servers` holds 0 servers","line":2,"column":1,"label":"from 1 to 4096","help":null}],"places":null}
 
 "#]].raw());
 }
@@ -1649,14 +1772,14 @@ fn written(text: &str) -> (check::Verdict, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("herd.toml");
     fs::write(&path, text).unwrap();
-    (check::check(&path), path)
+    (check::check(&path, false), path)
 }
 
 #[test]
 fn init_writes_a_right_herd_toml_and_never_over_another() {
     let folder = tempfile::tempdir().unwrap();
     let path = init::init(folder.path(), TEMPLATE, false).unwrap();
-    assert!(check::check(&path).ok());
+    assert!(check::check(&path, false).ok());
     fs::write(&path, "mine").unwrap();
     assert_eq!(init::init(folder.path(), TEMPLATE, false).unwrap_err().kind(), std::io::ErrorKind::AlreadyExists);
     assert_eq!(fs::read_to_string(&path).unwrap(), "mine");

@@ -9,6 +9,10 @@
 //! | [`flooding`] | a herd of real servers: every update reaches every server, and catches up |
 //! | [`judge`] | `herdctl chaos`: a herd that is right holds, and each herd that lies is found out |
 //! | [`places`] | the embedded places against samples, counts and brute force |
+//! | [`places_commands`] | the real binary with a live provider: check, the fake, ps in trouble, and no key anywhere |
+//! | [`places_file`] | the user's own places: every format, what is left out, and what is refused |
+//! | [`places_google`] | the live provider against a fake on loopback: every way to answer and to fail |
+//! | [`places_server`] | a server with a live provider: answers, logs, what it shows, and that nothing stands still |
 //! | [`readme`] | every session of the README, run as written |
 //! | [`simulation`] | whole herds from a seed, without sockets: kills, cuts, losses, colliding times |
 //! | [`supervisor`] | the herd with stand-ins for its servers: states, orders, readiness, the den, signals, detaching |
@@ -22,6 +26,10 @@ mod failures;
 mod flooding;
 mod judge;
 mod places;
+mod places_commands;
+mod places_file;
+mod places_google;
+mod places_server;
 mod readme;
 mod simulation;
 mod supervisor;

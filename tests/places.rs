@@ -3,11 +3,12 @@
 
 use std::collections::HashSet;
 use std::sync::LazyLock;
+use std::time::Duration;
 
-use herdctl::config;
 use herdctl::places::embedded::Embedded;
 use herdctl::places::gazetteer::{self, DEGREE, Gazetteer, Place, TURN};
-use herdctl::places::{Circle, Places, failure, json};
+use herdctl::places::google::failure::Failure;
+use herdctl::places::{Circle, Places, Provider, failure, json};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -35,14 +36,14 @@ fn nothing_in_the_circle_is_the_sample_of_zero_results() {
 
 #[test]
 fn a_failure_is_the_sample_of_a_failure() {
-    let answer = failure("UNKNOWN_ERROR", "herdctl: the places provider did not answer within 5 s");
+    let answer = failure(&Failure::Slow(Duration::from_secs(5)));
     assert_eq!(answer + "\n", include_str!("golden/timeout.json"));
 }
 
 #[test]
 fn the_configured_provider_answers() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let places = Places::open(&config::Places { provider: config::Provider::Embedded });
+    let places = Places::open(&Provider::Embedded, 1);
     let answer = runtime.block_on(places.nearby(circle(UCLA, 10.0), 5));
     assert_eq!(answer, Embedded::open().nearby(circle(UCLA, 10.0), 5));
     assert_eq!(results(&parse(&answer)).len(), 5);
@@ -300,7 +301,7 @@ fn no_locality_is_packed_twice() {
     assert_eq!(places.len(), 154_189);
     let tenth = |units: i32| units.div_euclid(DEGREE / 10);
     let distinct: HashSet<_> =
-        places.map(|place| (place.name, place.country, tenth(place.lat), tenth(place.lng))).collect();
+        places.map(|place| (place.name, place.tag, tenth(place.lat), tenth(place.lng))).collect();
     assert_eq!(distinct.len(), 154_189);
 }
 
@@ -312,7 +313,6 @@ fn what_is_no_place_is_refused_and_named() {
         Place { name: "", ..fine },
         Place { name: "two\nlines", ..fine },
         Place { name: &long, ..fine },
-        Place { country: *b"us", ..fine },
         Place { lat: 90 * DEGREE + 1, ..fine },
         Place { lat: i32::MIN, ..fine },
         Place { lng: -180 * DEGREE - 1, ..fine },
@@ -336,8 +336,8 @@ fn a_block_cut_short_is_not_opened() {
     }
 }
 
-fn place(name: &str, country: [u8; 2], lat: i32, lng: i32) -> Place<'_> {
-    Place { lat, lng, name, country }
+fn place(name: &str, tag: [u8; 2], lat: i32, lng: i32) -> Place<'_> {
+    Place { lat, lng, name, tag }
 }
 
 fn over(places: &[Place]) -> Embedded {

@@ -9,6 +9,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use herdctl::config::{self, Config, Shape};
+use herdctl::places::Provider;
 use herdctl::server::vitals::{Phase, Vitals};
 use herdctl::server::{self, Seat, Secret, Signal, Trouble};
 use tempfile::TempDir;
@@ -33,6 +34,7 @@ pub struct Herd {
     members: Vec<Option<Member>>,
     since: jiff::Timestamp,
     secret: Secret,
+    provider: Provider,
     folder: TempDir,
 }
 
@@ -101,6 +103,7 @@ impl Herd {
         adjust(&mut config);
         Self {
             members: config.servers.iter().map(|_| None).collect(),
+            provider: Provider::load(&config.places).unwrap_or_else(|why| panic!("{why}")),
             config: Arc::new(config),
             since: jiff::Timestamp::now(),
             secret: Secret(Arc::from(*b"the secret of a herd in a test")),
@@ -118,6 +121,7 @@ impl Herd {
             listener,
             herd_up_since: self.since,
             secret: self.secret.clone(),
+            provider: self.provider.clone(),
             vitals: Arc::clone(&vitals),
             signals,
         };

@@ -1,16 +1,20 @@
 //! What can be typed, as types. Each command's help leads with an example and says what the command does to a
 //! real system and what it does not. Meaning is given once, here; no command looks at a raw argument again.
 
+mod chaos;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
+use super::fake_places::Scenario;
+pub use chaos::Chaos;
+
 use super::human::parse_duration;
 use super::term::Choice;
 use crate::config::topology;
-use crate::judge::plan::Fault;
 
 const TEMPLATE: &str = "{before-help}{about-with-newline}
 {usage-heading} {usage}
@@ -168,11 +172,22 @@ pub enum Command {
     )]
     Chaos(Chaos),
     /// Check a herd.toml and do nothing else
-    #[command(before_help = "Example: herdctl check", help_template = TEMPLATE)]
+    #[command(
+        before_help = "Example: herdctl check --places",
+        after_help = "With --places one question goes to the provider of [places], which may bill it: does it answer, and if not, what is in the way? Exit code 5 if the herd could not come up, 8 if the provider does not answer.",
+        help_template = TEMPLATE
+    )]
     Check(Check),
     /// Write a commented herd.toml with five servers
     #[command(before_help = "Example: herdctl init my-herd", help_template = TEMPLATE)]
     Init(Init),
+    /// Stand in for Google Places on this machine
+    #[command(
+        before_help = "Example: herdctl fake-places --scenario quota",
+        after_help = "Answers like both interfaces of Google Places, with places that do not exist, on loopback only, until Ctrl-C. Any key will do. See how a herd copes with a provider that refuses, limits, fails or hangs.",
+        help_template = TEMPLATE
+    )]
+    FakePlaces(FakePlaces),
     /// Show the version of herdctl and of the running herd
     #[command(before_help = "Example: herdctl version --json", help_template = TEMPLATE)]
     Version,
@@ -329,44 +344,23 @@ pub struct Send {
 }
 
 #[derive(Debug, Args)]
-pub struct Chaos {
-    /// Where all chance comes from [default: a new one]
-    #[arg(long, value_name = "N")]
-    pub seed: Option<u64>,
-    /// How long things are done to the herd
-    #[arg(long = "for", value_name = "DUR", default_value = "60s", value_parser = parse_duration)]
-    pub lasts: Duration,
-    /// What is done [default: all: kill, stop, restart, pause]
-    #[arg(long, value_name = "F,…", value_delimiter = ',', value_parser = parse_fault)]
-    pub faults: Vec<Fault>,
-    /// How many clients talk at once
-    #[arg(long, value_name = "N", default_value = "20")]
-    pub clients: usize,
-    /// Lines a second, from all of them together
-    #[arg(long, value_name = "R", default_value = "200")]
-    pub rate: u64,
-    /// How soon after the last heal the herd must agree [default: 10s]
+pub struct FakePlaces {
+    /// The port on 127.0.0.1; 0 takes any
+    #[arg(long, value_name = "N", default_value_t = 11090)]
+    pub port: u16,
+    /// How it behaves
+    #[arg(long, value_enum, value_name = "NAME", default_value = "ok", hide_possible_values = false)]
+    pub scenario: Scenario,
+    /// How long each answer takes [default: no time]
     #[arg(long, value_name = "DUR", value_parser = parse_duration)]
-    pub settle: Option<Duration>,
-    /// Do it to a herd of its own, on free ports in a temporary folder
-    #[arg(long)]
-    pub own: bool,
-    /// Write all that happens to this file, as NDJSON
-    #[arg(long, value_name = "FILE")]
-    pub history: Option<PathBuf>,
-    /// Judge such a file again, and do nothing else
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "lasts", "faults", "clients", "rate", "settle", "own", "history"])]
-    pub check: Option<PathBuf>,
-}
-
-fn parse_fault(typed: &str) -> Result<Fault, String> {
-    let known = Fault::ALL.map(Fault::word);
-    let fault = Fault::ALL.into_iter().find(|fault| fault.word().eq_ignore_ascii_case(typed.trim()));
-    fault.ok_or_else(|| format!("known are {}", known.join(", ")))
+    pub delay: Option<Duration>,
 }
 
 #[derive(Debug, Args)]
 pub struct Check {
+    /// Ask the provider of places, too
+    #[arg(long)]
+    pub places: bool,
     /// The file [default: the herd.toml in use]
     #[arg(value_name = "FILE")]
     pub file: Option<PathBuf>,

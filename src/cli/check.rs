@@ -1,9 +1,10 @@
-//! `herdctl check`: is this herd.toml right? Says all that is wrong with it, and starts nothing.
+//! `herdctl check`: is this herd.toml right, and what it names? Says all that is wrong with it, and starts nothing.
 
 use std::path::Path;
 
 use serde::Serialize;
 
+use super::check_places::{self, Finding};
 use crate::config::{self, Config, Mistake, Mistakes, Severity, counted, harmless};
 
 /// What was found out about a herd.toml.
@@ -13,6 +14,8 @@ pub struct Verdict {
     pub herd: Option<Config>,
     /// What is wrong, or looks wrong.
     pub mistakes: Mistakes,
+    /// What was found out about its places, if it was read that far.
+    places: Option<Finding>,
 }
 
 /// `herd.check/1`
@@ -23,6 +26,7 @@ struct Document<'a> {
     errors: usize,
     warnings: usize,
     mistakes: Vec<Entry<'a>>,
+    places: Option<check_places::Document<'a>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -36,18 +40,26 @@ struct Entry<'a> {
     help: Option<&'a str>,
 }
 
-/// Reads and proves the herd.toml at `path`.
-pub fn check(path: &Path) -> Verdict {
+/// Reads and proves the herd.toml at `path`, and what it needs for its places; with `ask`, asks their provider, too.
+pub fn check(path: &Path, ask: bool) -> Verdict {
     match config::load(path) {
-        Ok((herd, mistakes)) => Verdict { herd: Some(herd), mistakes },
-        Err(mistakes) => Verdict { herd: None, mistakes },
+        Ok((herd, mistakes)) => {
+            let places = Some(check_places::look(&herd, ask));
+            Verdict { herd: Some(herd), mistakes, places }
+        }
+        Err(mistakes) => Verdict { herd: None, mistakes, places: None },
     }
 }
 
 impl Verdict {
     /// Whether the herd can come up, warnings or not.
     pub fn ok(&self) -> bool {
-        self.herd.is_some()
+        self.herd.is_some() && !self.places.as_ref().is_some_and(Finding::is_unready)
+    }
+
+    /// Whether its provider of places answers, if it was asked.
+    pub fn answers(&self) -> bool {
+        self.places.as_ref().is_none_or(Finding::ok)
     }
 
     /// For a person: the mistakes, then, if the herd can come up, what it is. Ends with a line ending.
@@ -62,6 +74,9 @@ impl Verdict {
             let path = harmless(&herd.path.to_string_lossy());
             text.push_str(&format!("✔ {path}: {servers}, {links}\n"));
         }
+        if let Some(places) = &self.places {
+            text.push_str(&harmless_lines(&places.text()));
+        }
         text
     }
 
@@ -73,9 +88,15 @@ impl Verdict {
             errors: self.mistakes.errors(),
             warnings: self.mistakes.warnings(),
             mistakes: self.mistakes.iter().map(Entry::of).collect(),
+            places: self.places.as_ref().map(Finding::document),
         };
         serde_json::to_string(&document).expect("numbers and strings are always JSON") + "\n"
     }
+}
+
+/// `text` with nothing in it that a terminal would act upon but its line ends.
+fn harmless_lines(text: &str) -> String {
+    text.lines().map(|line| harmless(line) + "\n").collect()
 }
 
 impl<'a> Entry<'a> {

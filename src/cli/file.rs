@@ -10,7 +10,7 @@ use super::{Done, Exit, args, check, init};
 use crate::config::{self, Shape};
 use crate::herd::api::{Failure, Kind};
 
-/// `herdctl check`: exit code 5 when the herd could not come up.
+/// `herdctl check`: exit code 5 when the herd could not come up, 8 when its provider of places does not answer.
 ///
 /// # Errors
 ///
@@ -20,14 +20,18 @@ pub fn check(args: &args::Check, session: &mut Session) -> Done {
         Some(named) => session.named_config(named)?,
         None => session.config_path()?,
     };
-    let verdict = check::check(&path);
+    let verdict = check::check(&path, args.places);
     if session.out.json {
         session.out.answer(verdict.json().trim_end())?;
     } else {
         let text = verdict.text(session.out.pen().styled);
         session.out.answer(text.trim_end())?;
     }
-    Ok(if verdict.ok() { Exit::Fine } else { Exit::BadConfig })
+    Ok(match (verdict.ok(), verdict.answers()) {
+        (false, _) => Exit::BadConfig,
+        (true, false) => Exit::No,
+        (true, true) => Exit::Fine,
+    })
 }
 
 /// `herd.init/1`

@@ -5,8 +5,10 @@ mod about;
 mod args;
 mod chaos;
 pub mod check;
+mod check_places;
 mod client;
 mod escape;
+pub mod fake_places;
 mod file;
 mod human;
 pub mod init;
@@ -98,6 +100,7 @@ fn obey(command: Command, session: &mut Session) -> Done {
         Command::Chaos(args) => chaos::run(&args, session),
         Command::Check(args) => file::check(&args, session),
         Command::Init(args) => file::init(&args, session),
+        Command::FakePlaces(args) => fake_places::run(&args, session),
         Command::Version => about::version(session),
         Command::Help(args) => about::help(&args, session),
     }

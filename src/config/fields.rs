@@ -23,6 +23,7 @@ pub(super) struct Fields<'a> {
     /// Where it stands; `None` for the file as a whole.
     span: Option<Range<usize>>,
     asked: Vec<&'static str>,
+    refused: Vec<&'static str>,
     pub(super) notes: &'a Notes<'a>,
 }
 
@@ -53,13 +54,20 @@ enum Name {
 impl<'a> Fields<'a> {
     /// The file as a whole.
     pub(super) fn of_file(table: &'a DeTable<'a>, notes: &'a Notes<'a>) -> Self {
-        Self { name: "herd.toml", table: Some(table), span: None, asked: Vec::new(), notes }
+        Self { name: "herd.toml", table: Some(table), span: None, asked: Vec::new(), refused: Vec::new(), notes }
     }
 
     /// The value of a key that may be absent.
     pub(super) fn get(&mut self, key: &'static str) -> Option<Field<'a>> {
         self.asked.push(key);
         let (place, value) = self.table?.get_key_value(key)?;
+        Some(Field { name: Name::Key(key), key: place.span(), value, notes: self.notes })
+    }
+
+    /// The value of a key that must be absent; the caller says why.
+    pub(super) fn refuse(&mut self, key: &'static str) -> Option<Field<'a>> {
+        let (place, value) = self.table?.get_key_value(key)?;
+        self.refused.push(key);
         Some(Field { name: Name::Key(key), key: place.span(), value, notes: self.notes })
     }
 
@@ -95,13 +103,14 @@ impl<'a> Fields<'a> {
         let notes = self.notes;
         self.get(key)
             .and_then(|field| field.table(name, &format!("a table, whose keys stand below a line `{name}`")))
-            .unwrap_or(Fields { name, table: None, span: None, asked: Vec::new(), notes })
+            .unwrap_or(Fields { name, table: None, span: None, asked: Vec::new(), refused: Vec::new(), notes })
     }
 
     /// The end of reading: a key that was never asked for is unknown.
     pub(super) fn close(self) {
         for (key, _) in self.table.into_iter().flatten() {
-            if !self.asked.contains(&key.get_ref().as_ref()) {
+            let name = key.get_ref().as_ref();
+            if !self.asked.contains(&name) && !self.refused.contains(&name) {
                 self.notes.add(self.unknown(key));
             }
         }
@@ -125,6 +134,11 @@ impl<'a> Field<'a> {
             DeValue::String(text) => Some(Text { text, span: self.value.span() }),
             _ => self.wrong_type("a text between quotes"),
         }
+    }
+
+    /// Where the value stands.
+    pub(super) fn value_span(&self) -> Range<usize> {
+        self.value.span()
     }
 
     /// A path that can be opened, at least as far as its characters go.
@@ -164,7 +178,8 @@ impl<'a> Field<'a> {
         number
     }
 
-    fn choice<T: Copy>(&self, words: &[(&'static str, T)]) -> Option<T> {
+    /// One of `words`; nothing if it is another, which is noted.
+    pub(super) fn choice<T: Copy>(&self, words: &[(&'static str, T)]) -> Option<T> {
         let Text { text, span } = self.text()?;
         if let Some(&(_, value)) = words.iter().find(|(word, _)| *word == text) {
             return Some(value);
@@ -219,6 +234,7 @@ impl<'a> Field<'a> {
                 table: Some(table),
                 span: Some(self.value.span()),
                 asked: Vec::new(),
+                refused: Vec::new(),
                 notes: self.notes,
             }),
             _ => self.wrong_type(takes),

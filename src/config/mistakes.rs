@@ -141,6 +141,10 @@ pub(super) enum Kind {
     SelfLink,
     SameLink,
     NotAPath,
+    NotAUrl,
+    NotALine,
+    Idle,
+    SecretInFile,
 }
 
 impl Kind {
@@ -165,12 +169,16 @@ impl Kind {
             Self::SelfLink => "H017",
             Self::SameLink => "H018",
             Self::NotAPath => "H019",
+            Self::NotAUrl => "H020",
+            Self::NotALine => "H021",
+            Self::Idle => "H022",
+            Self::SecretInFile => "H023",
         }
     }
 
     pub(super) fn severity(self) -> Severity {
         match self {
-            Self::EphemeralPort | Self::Islands | Self::OpenWithoutSecret => Severity::Warning,
+            Self::EphemeralPort | Self::Islands | Self::OpenWithoutSecret | Self::Idle => Severity::Warning,
             _ => Severity::Error,
         }
     }

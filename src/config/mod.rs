@@ -10,6 +10,7 @@ mod graph;
 mod mistakes;
 mod names;
 mod notes;
+mod places;
 mod prove;
 mod render;
 mod template;
@@ -160,11 +161,78 @@ pub struct Places {
 }
 
 /// Where places come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Provider {
     /// GeoNames localities, packed into the program.
     #[default]
     Embedded,
+    /// Google Places, over the network, with a key.
+    Google(Google),
+    /// A file of the user's own.
+    File(PlacesFile),
+}
+
+/// How Google Places is asked. The key itself is no part of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Google {
+    /// The file that holds the key, absolute; `None`: the environment does.
+    pub key_file: Option<PathBuf>,
+    pub api: GoogleApi,
+    pub fields: FieldMask,
+    pub fallback: Fallback,
+    pub proxy: Proxy,
+    /// Asked instead of Google: an origin without a path, `https`, or `http` on this machine.
+    pub url: Option<String>,
+}
+
+/// Which of Google's two interfaces is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum GoogleApi {
+    /// Places API (New).
+    #[default]
+    New,
+    /// Places API (Legacy), for keys that only have that.
+    Legacy,
+    /// New; if the key is not allowed for it, Legacy.
+    Auto,
+}
+
+/// Which fields of a place New is asked for; it bills a request by the dearest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FieldMask {
+    /// Those billed as Nearby Search Pro.
+    #[default]
+    Basic,
+    /// Also photos, ratings, prices and opening hours, billed as Enterprise.
+    Full,
+}
+
+/// What is answered when the provider fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Fallback {
+    /// Google's envelope of a failure.
+    #[default]
+    None,
+    /// The embedded places, and a word that says so.
+    Embedded,
+}
+
+/// Whether the proxies named in the environment are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Proxy {
+    /// `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` are honoured.
+    #[default]
+    System,
+    None,
+}
+
+/// A file of places, and whom to credit for them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlacesFile {
+    /// Absolute.
+    pub path: PathBuf,
+    /// Stands in `html_attributions` of every answer that holds places.
+    pub attribution: Option<String>,
 }
 
 /// `[limits]`: each with its unit last in its name.

@@ -23,6 +23,8 @@ pub(super) struct Notes<'t> {
     /// The beginning of a table is among them, or of a list in a list.
     headless: Cell<bool>,
     found: RefCell<Tally>,
+    /// What must not be shown.
+    hidden: RefCell<Vec<Range<usize>>>,
 }
 
 #[derive(Default)]
@@ -35,7 +37,15 @@ struct Tally {
 impl<'t> Notes<'t> {
     pub(super) fn new(text: &'t str, path: &'t Path) -> Self {
         let lines = std::iter::once(0).chain(memchr::memchr_iter(b'\n', text.as_bytes()).map(|end| end + 1)).collect();
-        Self { path, text, lines, broken: RefCell::default(), headless: Cell::new(false), found: RefCell::default() }
+        Self {
+            path,
+            text,
+            lines,
+            broken: RefCell::default(),
+            headless: Cell::new(false),
+            found: RefCell::default(),
+            hidden: RefCell::default(),
+        }
     }
 
     /// Notes a mistake of the TOML itself. These come before all others.
@@ -62,6 +72,11 @@ impl<'t> Notes<'t> {
         if !follows {
             self.keep(found, line);
         }
+    }
+
+    /// Keeps a secret that stands in the file out of everything that is shown.
+    pub(super) fn hide(&self, span: Range<usize>) {
+        self.hidden.borrow_mut().push(span);
     }
 
     fn keep(&self, found: Found, line: usize) {
@@ -119,7 +134,8 @@ impl<'t> Notes<'t> {
         kept.sort_by_key(|mistake| mistake.severity);
         kept.truncate(MISTAKES_SHOWN_MAX);
         kept.sort_by_key(|mistake| (mistake.line, mistake.column));
-        Mistakes { path: harmless(&self.path.to_string_lossy()), text: self.text.to_owned(), kept, errors, warnings }
+        let text = starred(self.text, &self.hidden.into_inner());
+        Mistakes { path: harmless(&self.path.to_string_lossy()), text, kept, errors, warnings }
     }
 
     fn clamped(&self, span: Range<usize>) -> Range<usize> {
@@ -138,6 +154,23 @@ impl Tally {
         *count += 1;
         *count <= MISTAKES_SHOWN_MAX
     }
+}
+
+/// The file with every byte that is hidden replaced by a star, so that all others keep their places.
+fn starred(text: &str, hidden: &[Range<usize>]) -> String {
+    if hidden.is_empty() {
+        return text.to_owned();
+    }
+    let is_hidden = |at| hidden.iter().any(|span| span.contains(&at));
+    let mut shown = String::with_capacity(text.len());
+    for (at, char) in text.char_indices() {
+        match char {
+            '\n' | '\r' => shown.push(char),
+            _ if is_hidden(at) => shown.extend(std::iter::repeat_n('*', char.len_utf8())),
+            _ => shown.push(char),
+        }
+    }
+    shown
 }
 
 /// The parser's own words, in our order: what is wrong, what was expected.

@@ -12,7 +12,8 @@ use super::graph::graph;
 use super::mistakes::Mistakes;
 use super::names::is_name;
 use super::notes::Notes;
-use super::{Ack, Config, Limits, Log, Places, Provider, Traffic, WhenBehind};
+use super::places::places;
+use super::{Ack, Config, Limits, Log, Traffic, WhenBehind};
 use crate::limits;
 
 pub(super) fn prove(text: &str, path: &Path) -> Result<(Config, Mistakes), Mistakes> {
@@ -38,12 +39,12 @@ fn herd(mut file: Fields<'_>, path: &Path) -> Option<Config> {
     let secret_file = secret_file.and_then(|field| field.path()).map(|path| folder.join(path));
     let graph = graph(&mut file, has_secret);
     let log = log(file.table("log", "[log]"), folder);
-    let places = places(file.table("places", "[places]"));
+    let places = places(file.table("places", "[places]"), folder);
     let limits = limits(file.table("limits", "[limits]"));
     file.close();
 
     let (servers, links) = graph?;
-    Some(Config { herd: name?.text.to_owned(), servers, links, ack, secret_file, log, places, limits, path })
+    Some(Config { herd: name?.text.to_owned(), servers, links, ack, secret_file, log, places: places?, limits, path })
 }
 
 fn log(mut log: Fields<'_>, folder: &Path) -> Log {
@@ -55,12 +56,6 @@ fn log(mut log: Fields<'_>, folder: &Path) -> Log {
         files_max: log.number("files_max", limits::LOG_FILES_MAX, limits::LOG_FILES_RANGE),
     };
     log.close();
-    read
-}
-
-fn places(mut places: Fields<'_>) -> Places {
-    let read = Places { provider: places.choice("provider", &[("embedded", Provider::Embedded)]) };
-    places.close();
     read
 }
 

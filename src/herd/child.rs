@@ -20,7 +20,7 @@ use super::{Body, Event};
 use crate::config::Config;
 use crate::limits;
 use crate::server::vitals::{Phase, Vitals};
-use crate::server::{Seat, Secret, Signal, Trouble};
+use crate::server::{Condition, Provider, Seat, Secret, Signal, Trouble};
 
 /// One server of the herd, alive or not.
 #[derive(Debug)]
@@ -32,6 +32,8 @@ pub struct Child {
     /// Whose order brought it into its state.
     by: Option<&'static str>,
     note: Option<String>,
+    /// How its provider of places was last seen to fare.
+    places: Condition,
     /// How many lives it has had.
     lives: u32,
     life: Option<Life>,
@@ -77,6 +79,7 @@ pub struct Gifts {
     pub listener: TcpListener,
     pub herd_up_since: Timestamp,
     pub secret: Secret,
+    pub provider: Provider,
     pub changed: Arc<Notify>,
     pub events: mpsc::Sender<Event>,
     pub body: Body,
@@ -92,6 +95,7 @@ impl Child {
             since: (Timestamp::now(), Instant::now()),
             by: None,
             note: None,
+            places: Condition::Fine,
             lives: 0,
             life: None,
         }
@@ -108,12 +112,12 @@ impl Child {
     /// If it is alive.
     pub fn spawn(&mut self, gifts: Gifts, by: Option<&'static str>) -> std::io::Result<u32> {
         assert!(self.life.is_none(), "{} is alive", self.name);
-        let Gifts { config, listener, herd_up_since, secret, changed, events, body } = gifts;
+        let Gifts { config, listener, herd_up_since, secret, provider, changed, events, body } = gifts;
         let vitals = Arc::new(Vitals::new(config.neighbours(self.index), changed));
         let (sender, signals) = mpsc::channel(limits::SIGNALS_MAX);
         let index = self.index;
         let life = self.lives + 1;
-        let seat = Seat { config, index, listener, herd_up_since, secret, vitals: vitals.clone(), signals };
+        let seat = Seat { config, index, listener, herd_up_since, secret, provider, vitals: vitals.clone(), signals };
         let thread = thread::Builder::new().name(self.name.clone()).spawn(move || {
             let ending = Ending::of(panics::contain(|| body(seat)));
             // Nobody listens any more once the herd is gone; then nothing is to be told.
@@ -211,6 +215,22 @@ impl Child {
         if state != self.state {
             self.enter(state);
         }
+        self.observe_places();
+    }
+
+    /// A new life has not asked its provider yet.
+    fn observe_places(&mut self) {
+        let Some(places) = self.vitals().map(Vitals::places) else {
+            self.places = Condition::Fine;
+            return;
+        };
+        if places != self.places {
+            self.places = places;
+            match places.note() {
+                Some(note) => warn!("{}: {note}", self.name),
+                None => info!("{}: places: the provider answers again", self.name),
+            }
+        }
     }
 
     /// The state that its vitals show; that of its end if it has none.
@@ -301,6 +321,7 @@ impl Child {
                 Some(format!("was killed and did not end within {ms} ms; its thread still runs"))
             }
             Some(_) if self.state == State::Paused => Some("accepts, does not answer".into()),
+            Some(_) if self.places != Condition::Fine => self.places.note().map(Into::into),
             _ => self.note.clone(),
         }
     }

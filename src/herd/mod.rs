@@ -43,7 +43,7 @@ use tracing::{info, warn};
 use crate::config::{Config, Log, WhenBehind};
 use crate::limits;
 use crate::server::journal::Journal;
-use crate::server::{self, Seat, Secret, Trouble};
+use crate::server::{self, Provider, Seat, Secret, Trouble};
 use api::{Change, Down, DownOrder, Failure, Kind, Order, Ps};
 use child::{Child, Ending, Gifts};
 use control::Control;
@@ -158,6 +158,7 @@ impl Supervisor {
         let since = Timestamp::now();
         let (den, control) = Den::take(&config.path, &fingerprint(&config, &up.only), &status::rfc3339(since))?;
         let secret = secret::of(&config)?;
+        let provider = provider_of(&config)?;
         let listeners = ports::bind_all(&mut config)?;
         let children =
             config.servers.iter().enumerate().map(|(index, server)| Child::new(index, &server.name)).collect();
@@ -165,6 +166,7 @@ impl Supervisor {
             config: Arc::new(config),
             body,
             secret,
+            provider,
             since,
             up_at: Instant::now(),
             children,
@@ -181,6 +183,7 @@ struct Herd {
     config: Arc<Config>,
     body: Body,
     secret: Secret,
+    provider: Provider,
     since: Timestamp,
     up_at: Instant,
     children: Vec<Child>,
@@ -244,7 +247,11 @@ impl Prepared {
 
     async fn serve(self, den: Den, control: UnixListener, ready: impl FnOnce(&Ps)) -> Result<Down, Failure> {
         let Self { up, mut herd, listeners, inbox } = self;
-        let notes = leftover_notes(&den);
+        let mut notes = leftover_notes(&den);
+        if let Some(warning) = herd.provider.warning() {
+            warn!("places: {warning}");
+            notes.push(format!("places: {warning}"));
+        }
         let control = Control::serve(control, herd.events.clone())
             .map_err(|why| Failure::new(Kind::Failed, format!("cannot serve the control socket: {why}")))?;
         info!("up: {} with {} servers, pid {}", herd.config.path.display(), herd.children.len(), std::process::id());
@@ -401,6 +408,7 @@ impl Herd {
             listener,
             herd_up_since: self.since,
             secret: self.secret.clone(),
+            provider: self.provider.clone(),
             changed: self.changed.clone(),
             events: self.events.clone(),
             body: self.body,
@@ -429,6 +437,11 @@ impl Herd {
 /// spelled; a new comment is no change.
 fn fingerprint(config: &Config, only: &[usize]) -> String {
     den::hash16(format!("{config:?} {only:?}").as_bytes())
+}
+
+/// What WHATSATs will be answered from, read once for all servers.
+fn provider_of(config: &Config) -> Result<Provider, Failure> {
+    Provider::load(&config.places).map_err(|why| Failure::new(Kind::BadConfig, why.to_string()).hint(why.hint()))
 }
 
 fn leftover_notes(den: &Den) -> Vec<String> {

@@ -8,12 +8,12 @@
 //! ```text
 //! u32           n, how many places there are
 //! u32 × 64,801  the number of the first place of each cell, by row and column; the last is n
-//! 16 B × n      the places: latitude i32, longitude i32, name offset u32, country 2 B, name length u16
+//! 16 B × n      the places: latitude i32, longitude i32, name offset u32, tag 2 B, name length u16
 //! the rest      the names, UTF-8, each text once
 //! ```
 //!
 //! Numbers are little-endian, coordinates in 1e-5°. The cells go from south to north, and from 180° W to the
-//! east; the places of a cell by latitude, longitude, name and country.
+//! east; the places of a cell by latitude, longitude, name and tag.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -39,8 +39,8 @@ pub struct Place<'a> {
     pub lng: i32,
     /// Never empty, and free of control characters.
     pub name: &'a str,
-    /// ISO 3166-1 alpha-2, in capitals.
-    pub country: [u8; 2],
+    /// Two bytes whose meaning is the provider's own: a country, a kind.
+    pub tag: [u8; 2],
 }
 
 /// Files `places` in one block of bytes, the same for any order of them.
@@ -88,8 +88,6 @@ fn proven(mut place: Place<'_>) -> Result<Place<'_>, Refused> {
         "its name is empty or holds control characters"
     } else if name_length(place.name).is_none() {
         "its name is longer than 65,535 bytes"
-    } else if !place.country.iter().all(u8::is_ascii_uppercase) {
-        "its country is not two capital letters"
     } else if !(-POLE..=POLE).contains(&place.lat) || !(-TURN / 2..=TURN / 2).contains(&place.lng) {
         "it is not on the globe"
     } else {
@@ -167,14 +165,19 @@ impl<'a> Gazetteer<'a> {
         place(&self.records[number], self.names)
     }
 
-    /// How many places before this one lie at the very same point of the same country: with the point and the
-    /// country it tells any two places apart.
+    /// The places before this one that lie at the very same point.
+    pub fn before_at_point(&self, number: usize) -> impl Iterator<Item = Place<'a>> {
+        let (names, here) = (self.names, &self.records[number]);
+        let at_point = move |record: &&Record| (lat(record), lng(record)) == (lat(here), lng(here));
+        self.records[..number].iter().rev().take_while(at_point).map(move |record| place(record, names))
+    }
+
+    /// How many places before this one lie at the very same point with the same tag: with the point and the tag it
+    /// tells any two places apart.
     #[must_use]
     pub fn rank_at_point(&self, number: usize) -> usize {
-        let spot = |record: &Record| (lat(record), lng(record), country(record));
-        let here = spot(&self.records[number]);
-        let before = self.records[..number].iter().rev().map(spot);
-        before.take_while(|there| (there.0, there.1) == (here.0, here.1)).filter(|there| *there == here).count()
+        let tag = tag(&self.records[number]);
+        self.before_at_point(number).filter(|before| before.tag == tag).count()
     }
 
     /// The places in one cell whose latitude lies within `lats`: their numbers, latitudes and longitudes.
@@ -203,7 +206,7 @@ fn record(place: &Place, name_offset: u32) -> Record {
     record[..4].copy_from_slice(&place.lat.to_le_bytes());
     record[4..8].copy_from_slice(&place.lng.to_le_bytes());
     record[8..12].copy_from_slice(&name_offset.to_le_bytes());
-    record[12..14].copy_from_slice(&place.country);
+    record[12..14].copy_from_slice(&place.tag);
     record[14..].copy_from_slice(&name_length(place.name).unwrap_or(0).to_le_bytes());
     record
 }
@@ -212,7 +215,7 @@ fn place<'a>(record: &Record, names: &'a [u8]) -> Place<'a> {
     let [.., o0, o1, o2, o3, _, _, l0, l1] = *record;
     let name = &names[number([o0, o1, o2, o3])..][..usize::from(u16::from_le_bytes([l0, l1]))];
     let name = std::str::from_utf8(name).expect("names are written as UTF-8");
-    Place { lat: lat(record), lng: lng(record), name, country: country(record) }
+    Place { lat: lat(record), lng: lng(record), name, tag: tag(record) }
 }
 
 fn lat(record: &Record) -> i32 {
@@ -225,7 +228,7 @@ fn lng(record: &Record) -> i32 {
     i32::from_le_bytes([a, b, c, d])
 }
 
-fn country(record: &Record) -> [u8; 2] {
+fn tag(record: &Record) -> [u8; 2] {
     [record[12], record[13]]
 }
 

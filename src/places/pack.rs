@@ -28,13 +28,14 @@ fn main() {
 }
 
 fn place(city: &City) -> Place<'_> {
-    let country = city.country.as_bytes().try_into();
-    Place {
-        lat: units(city.lat, city),
-        lng: units(city.lng, city),
-        name: &city.name,
-        country: country.unwrap_or_else(|_| panic!("a country is two letters: {city:?}")),
-    }
+    Place { lat: units(city.lat, city), lng: units(city.lng, city), name: &city.name, tag: country(city) }
+}
+
+/// ISO 3166-1 alpha-2, in capitals: the tag of an embedded place.
+fn country(city: &City) -> [u8; 2] {
+    let country: [u8; 2] = city.country.as_bytes().try_into().unwrap_or_default();
+    assert!(country.iter().all(u8::is_ascii_uppercase), "a country is two capital letters: {city:?}");
+    country
 }
 
 /// Degrees in 1e-5°, which is as fine as GeoNames gives them: nothing is rounded away.
@@ -51,7 +52,7 @@ fn units(degrees: f64, city: &City) -> i32 {
 /// tenth of a degree are taken for one; the southern is kept.
 fn twins_share<'a>(place: &Place<'a>) -> (&'a str, [u8; 2], i32, i32) {
     let tenth = |units: i32| units.div_euclid(DEGREE / 10);
-    (place.name, place.country, tenth(place.lat), tenth(place.lng))
+    (place.name, place.tag, tenth(place.lat), tenth(place.lng))
 }
 
 /// What was written reads back as what went in, each place is found where it is filed, and no two have one
@@ -68,7 +69,7 @@ fn prove(block: &[u8], places: &[Place]) {
         let (south, west) = (place.lat.div_euclid(DEGREE), place.lng.div_euclid(DEGREE));
         let mut band = gazetteer.band(south, west, place.lat..=place.lat);
         assert!(band.any(|found| found == (number, place.lat, place.lng)), "filed in another cell: {place:?}");
-        let identity = (place.country, place.lat, place.lng, gazetteer.rank_at_point(number));
+        let identity = (place.tag, place.lat, place.lng, gazetteer.rank_at_point(number));
         assert!(identities.insert(identity), "two places with one identity: {place:?}");
     }
 }

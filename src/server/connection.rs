@@ -316,7 +316,7 @@ impl Client {
     fn log_said(&self, held: &Held) {
         let (journal, now) = (&self.server.journal, clock::now());
         if held.is_places {
-            journal.client_traffic(now, Level::Out, &self.who, &in_two_lines(&held.bytes));
+            journal.client_traffic(now, Level::Out, &self.who, &self.server.lookups.logged(&held.bytes));
         } else {
             journal.client_traffic(now, Level::Out, &self.who, &held.bytes);
         }
@@ -359,21 +359,6 @@ impl Client {
             _ => Gone::Idle,
         }
     }
-}
-
-/// An answer to a question as its `AT` line and its JSON, one line each: hundreds of log records for one answer would
-/// bury everything else.
-fn in_two_lines(answer: &[u8]) -> Vec<u8> {
-    let mut lines = answer.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
-    let mut text = lines.next().unwrap_or_default().to_vec();
-    text.push(b'\n');
-    for line in lines {
-        text.extend_from_slice(line.trim_ascii());
-        text.push(b' ');
-    }
-    text.pop();
-    text.push(b'\n');
-    text
 }
 
 async fn poll_lookup(lookup: &mut Option<Pin<Box<dyn Future<Output = Vec<u8>>>>>) -> Vec<u8> {

@@ -1,43 +1,66 @@
-//! The places of a `WHATSAT`: a permit, the provider, a deadline; then the whole answer.
+//! The places of a `WHATSAT`: the provider is asked, and shows how it fares; then the whole answer.
 //!
 //! Only the connection that asked waits. However the provider fares, there is an answer within the deadline, and it
-//! is never `?`: the command was valid.
+//! is never `?`: the command was valid. How a live provider is spared is the provider's own affair
+//! ([`places::google`](crate::places::google)).
 
-use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use std::sync::Arc;
 
-use crate::limits;
-use crate::places::{self, Circle, Places};
+use crate::places::google::legacy::Envelope;
+use crate::places::{Circle, Places, Provider};
 use crate::protocol::query::Query;
+
+use super::vitals::Vitals;
 
 pub(super) struct Lookups {
     places: Places,
-    permits: Semaphore,
+    may_be_kept: bool,
+    vitals: Arc<Vitals>,
 }
 
 impl Lookups {
-    /// Looks up in `places`, at most `at_once` lookups at a time.
-    pub(super) fn new(places: Places, at_once: usize) -> Self {
-        Self { places, permits: Semaphore::new(at_once) }
+    /// Looks up with `provider`, which is asked for at most `at_once` answers at a time.
+    pub(super) fn new(provider: &Provider, at_once: usize, vitals: Arc<Vitals>) -> Self {
+        Self { places: Places::open(provider, at_once), may_be_kept: provider.may_be_kept(), vitals }
     }
 
     /// The whole answer, to be written at once.
     pub(super) async fn answer(&self, query: &Query) -> Vec<u8> {
-        let json = timeout(limits::LOOKUP_MAX, self.look_up(query)).await;
-        let json = json.unwrap_or_else(|_| {
-            let seconds = limits::LOOKUP_MAX.as_secs();
-            let message = format!("herdctl: the places provider did not answer within {seconds} s");
-            places::failure("UNKNOWN_ERROR", &message)
-        });
-        query.answer(&json)
-    }
-
-    async fn look_up(&self, query: &Query) -> String {
         // A provider in memory never waits; without this, a client that pipelines questions would keep the
         // server to itself.
         tokio::task::yield_now().await;
-        let _permit = self.permits.acquire().await;
         let circle = Circle { lat: query.place.latitude, lng: query.place.longitude, radius_km: query.radius_km };
-        self.places.nearby(circle, query.bound).await
+        let json = self.places.nearby(circle, query.bound).await;
+        self.vitals.show_places(self.places.condition());
+        query.answer(&json)
+    }
+
+    /// What the log says of an answer: its `AT` line, and its places on one line, for hundreds of records for one
+    /// answer would bury everything else. Of what may not be kept, only what came of it.
+    pub(super) fn logged(&self, answer: &[u8]) -> Vec<u8> {
+        let mut lines = answer.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+        let mut text = lines.next().unwrap_or_default().to_vec();
+        text.push(b'\n');
+        if self.may_be_kept {
+            for line in lines {
+                text.extend_from_slice(line.trim_ascii());
+                text.push(b' ');
+            }
+            text.pop();
+        } else {
+            let json = &answer[text.len().min(answer.len())..];
+            text.extend_from_slice(summary(json).as_bytes());
+        }
+        text.push(b'\n');
+        text
+    }
+}
+
+/// `(5 places, 3412 bytes)`, or `(REQUEST_DENIED, 168 bytes)`
+fn summary(json: &[u8]) -> String {
+    let bytes = json.len();
+    match Envelope::read(json.to_vec(), 200) {
+        Ok(envelope) => format!("({} places, {bytes} bytes)", envelope.results()),
+        Err(why) => format!("({}, {bytes} bytes)", why.status()),
     }
 }

@@ -37,6 +37,7 @@ use tracing::{error, info, warn};
 
 use crate::config::Config;
 use crate::limits;
+pub use crate::places::{Condition, Provider};
 use confirm::Patience;
 use door::Door;
 use journal::Journal;
@@ -55,6 +56,8 @@ pub struct Seat {
     pub herd_up_since: jiff::Timestamp,
     /// The key of every proof between neighbours.
     pub secret: Secret,
+    /// Where the places of a `WHATSAT` come from.
+    pub provider: Provider,
     /// Where it shows itself.
     pub vitals: Arc<Vitals>,
     /// What the herd wants of it. Closed without a word means [`Signal::Kill`].
@@ -132,9 +135,9 @@ pub fn main(seat: Seat) -> Result<(), Trouble> {
 }
 
 async fn live(seat: Seat, journal: Journal) -> Result<(), Trouble> {
-    let Seat { config, index, listener, secret, vitals, mut signals, .. } = seat;
+    let Seat { config, index, listener, secret, provider, vitals, mut signals, .. } = seat;
     let listener = tokio::net::TcpListener::from_std(listener).map_err(Trouble::Runtime)?;
-    let server = Rc::new(Server::new(config, index, secret, vitals, journal).map_err(Trouble::Runtime)?);
+    let server = Rc::new(Server::new(config, index, secret, &provider, vitals, journal).map_err(Trouble::Runtime)?);
     let mut tasks = JoinSet::new();
     for (number, neighbour) in server.neighbours.iter().enumerate() {
         if !neighbour.dials {

@@ -19,7 +19,7 @@ use super::socket::Scratch;
 use super::vitals::Vitals;
 use crate::config::Config;
 use crate::limits;
-use crate::places::Places;
+use crate::places::Provider;
 use crate::protocol::atlas::{Edition, Source};
 use crate::protocol::hello::Identity;
 use crate::protocol::node::Node;
@@ -89,6 +89,7 @@ impl Server {
         config: Arc<Config>,
         index: usize,
         secret: Secret,
+        provider: &Provider,
         vitals: Arc<Vitals>,
         journal: Journal,
     ) -> io::Result<Self> {
@@ -99,7 +100,7 @@ impl Server {
             neighbours: neighbours(&config, index),
             moved: Notify::new(),
             confirmations: Confirmations::new(config.ack),
-            lookups: Lookups::new(Places::open(&config.places), limits.lookups_max),
+            lookups: Lookups::new(provider, limits.lookups_max, Arc::clone(&vitals)),
             scratch: Scratch::new(),
             links_made: Cell::new(0),
             leaving: Cell::new(Leaving::No),

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Re
 
 use tokio::sync::Notify;
 
+use crate::places::Condition;
+
 /// The levels of one incarnation of a server; a new one is made at each start.
 #[derive(Debug)]
 pub struct Vitals {
@@ -22,9 +24,10 @@ pub struct Vitals {
     pub unconfirmed: AtomicU64,
     /// Log records that could not be written, since the start.
     pub log_lost: AtomicU64,
+    places: AtomicU8,
     /// One entry a neighbour, in the order of [`Config::links`](crate::config::Config::links).
     pub neighbours: Box<[Neighbour]>,
-    /// Rung whenever the phase or a link's liveness has changed; whoever waits reads the levels again.
+    /// Rung whenever the phase, a link's liveness or the provider of places has changed; whoever waits reads the levels again.
     pub changed: Arc<Notify>,
 }
 
@@ -66,6 +69,7 @@ impl Vitals {
             clients: AtomicU32::new(0),
             unconfirmed: AtomicU64::new(0),
             log_lost: AtomicU64::new(0),
+            places: AtomicU8::new(Condition::Fine as u8),
             neighbours: neighbours.into_iter().map(Neighbour::new).collect(),
             changed,
         }
@@ -89,6 +93,23 @@ impl Vitals {
     pub fn set_live(&self, neighbour: usize, live: bool) {
         self.neighbours[neighbour].live.store(live, Relaxed);
         self.changed.notify_waiters();
+    }
+
+    /// How the provider of places fares, as far as this server has asked it.
+    pub fn places(&self) -> Condition {
+        match self.places.load(Relaxed) {
+            0 => Condition::Fine,
+            1 => Condition::Failing,
+            2 => Condition::Refused,
+            _ => Condition::Limited,
+        }
+    }
+
+    /// Shows how the provider of places fares; rings if that has changed.
+    pub fn show_places(&self, condition: Condition) {
+        if self.places.swap(condition as u8, Relaxed) != condition as u8 {
+            self.changed.notify_waiters();
+        }
     }
 
     /// How many links are live, as this server sees it.
