@@ -41,6 +41,11 @@ pub const CLIENTS_MAX: u64 = 0;
 /// One server's memory ends long before a thousand million clients.
 pub const CLIENTS_RANGE: RangeInclusive<u64> = 0..=1_000_000_000;
 
+/// `future_seconds_max`: off, for the protocol has no such rule.
+pub const FUTURE_SECONDS_MAX: u64 = 0;
+/// A century: clocks differ by less, and adding it to any time is safe.
+pub const FUTURE_SECONDS_RANGE: RangeInclusive<u64> = 0..=3_155_760_000;
+
 /// `file_bytes_max` of `[log]`.
 pub const LOG_FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Below 64 KiB one long line would turn the file over; above 1 TiB it is never turned over at all.
@@ -91,8 +96,22 @@ pub const BACKOFF_MAX: Duration = Duration::from_millis(50);
 pub const CONFIRM_MAX: Duration = Duration::from_millis(250);
 /// A link writes its batches in pieces of about this size, so that `HEARD` and heartbeats get through.
 pub const LINK_BATCH_BYTES: usize = 64 * 1024;
+/// A neighbour that has lost reports is told them again in batches of half the size each time, down to one report;
+/// after that, with twice the rest before it each time, from this...
+pub const RETELL_FIRST: Duration = Duration::from_millis(1);
+/// ... up to this: a link that loses everything costs four batches a second and no more.
+pub const RETELL_MAX: Duration = Duration::from_millis(250);
 /// One read takes so much: a burst of a thousand lines or so, heard without letting others in between.
 pub const READ_BYTES: usize = 64 * 1024;
+
+// Faults.
+
+/// What a faulty link holds that has come and not arrived; with more it stops reading, as a full TCP window would.
+pub const TRANSIT_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// A throttled link lets so long's worth through at once at most: far less than [`LINK_SILENCE_MAX`].
+pub const THROTTLE_BURST: Duration = Duration::from_millis(100);
+/// And looks again so much after it may, so that it does not look for single bytes.
+pub const THROTTLE_TICK: Duration = Duration::from_millis(1);
 
 // Connections.
 
@@ -175,6 +194,22 @@ pub const PAUSE_MAX: Duration = Duration::from_secs(2);
 pub const SETTLE_MAX: Duration = Duration::from_secs(10);
 /// How often `start --wait` looks again: an atlas rings no bell when it grows.
 pub const SETTLE_LOOK_EVERY: Duration = Duration::from_millis(1);
+/// Questions waiting for one server; a hung one reads none, and whoever asks meanwhile is told so.
+pub const QUESTIONS_MAX: usize = 16;
+/// A server that is asked about its table has so long to answer: it looks a name up in microseconds, after one burst.
+pub const QUESTION_MAX: Duration = Duration::from_millis(500);
+/// `whereis --all` shows so many clients at most of each server: those that moved last.
+pub const WHEREIS_CLIENTS_MAX: usize = 1000;
+/// `forget` asks so often whether a neighbour has told the report again meanwhile, and takes it out again.
+pub const FORGET_ROUNDS_MAX: usize = 5;
+/// A cut that closes has so long to be seen by both ends before `cut` answers; they see it at once unless they hang.
+pub const CUT_MAX: Duration = Duration::from_millis(500);
+/// The longest delay of a link. Above [`LINK_SILENCE_MAX`] it is a cut already.
+pub const DELAY_MAX: Duration = Duration::from_secs(60);
+/// The longest `--for`.
+pub const FAULT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+/// Seeds that nobody chose are below this: short enough to be typed again.
+pub const SEED_END: u64 = 10_000;
 /// Connections to the control socket.
 pub const CONTROL_CONNECTIONS_MAX: usize = 32;
 /// The body of a request on the control socket: the names of a thousand servers.

@@ -125,6 +125,7 @@ fn default_limits() -> herdctl::config::Limits {
         idle_seconds_max: limits::IDLE_SECONDS_MAX,
         lookups_max: limits::LOOKUPS_MAX,
         clients_max: limits::CLIENTS_MAX,
+        future_seconds_max: limits::FUTURE_SECONDS_MAX,
     }
 }
 
@@ -153,6 +154,7 @@ unread_seconds_max = 4
 idle_seconds_max = 5
 lookups_max = 6
 clients_max = 7
+future_seconds_max = 8
 "#,
     );
     assert!(warnings.is_empty(), "{warnings}");
@@ -169,7 +171,7 @@ clients_max = 7
     assert_eq!(herd.log, log);
     let l = herd.limits;
     assert_eq!((l.line_bytes_max, l.connections_max, l.unread_bytes_max, l.lookups_max), (1000, 2, 5000, 6));
-    assert_eq!((l.unread_seconds_max, l.idle_seconds_max, l.clients_max), (4, 5, 7));
+    assert_eq!((l.unread_seconds_max, l.idle_seconds_max, l.clients_max, l.future_seconds_max), (4, 5, 7, 8));
 }
 
 #[test]
@@ -442,7 +444,7 @@ error[H004]: unknown key `lookup_max` in [limits]
 9 | lookup_max = 3
   | ^^^^^^^^^^ did you mean `lookups_max`?
   |
-  = help: known here: `line_bytes_max`, `connections_max`, `unread_bytes_max`, `unread_seconds_max`, `idle_seconds_max`, `lookups_max`, `clients_max`
+  = help: known here: `line_bytes_max`, `connections_max`, `unread_bytes_max`, `unread_seconds_max`, `idle_seconds_max`, `lookups_max`, `clients_max`, `future_seconds_max`
 
 error[H004]: unknown key `zebra` in [limits]
   --> herd.toml:10:1
@@ -450,7 +452,7 @@ error[H004]: unknown key `zebra` in [limits]
 10 | zebra = true
    | ^^^^^ no such key
    |
-   = help: known here: `line_bytes_max`, `connections_max`, `unread_bytes_max`, `unread_seconds_max`, `idle_seconds_max`, `lookups_max`, `clients_max`
+   = help: known here: `line_bytes_max`, `connections_max`, `unread_bytes_max`, `unread_seconds_max`, `idle_seconds_max`, `lookups_max`, `clients_max`, `future_seconds_max`
 
 5 errors
 "#]].raw());
@@ -1485,7 +1487,7 @@ error[H004]: unknown key `unread_seconds` in [limits]
 12 | unread_seconds = 10
    | ^^^^^^^^^^^^^^ did you mean `unread_seconds_max`?
    |
-   = help: known here: `line_bytes_max`, `connections_max`, `unread_bytes_max`, `unread_seconds_max`, `idle_seconds_max`, `lookups_max`, `clients_max`
+   = help: known here: `line_bytes_max`, `connections_max`, `unread_bytes_max`, `unread_seconds_max`, `idle_seconds_max`, `lookups_max`, `clients_max`, `future_seconds_max`
 
 12 errors, 2 warnings
 "#]].raw());

@@ -6,6 +6,7 @@
 //! | [`config`] | every mistake in a herd.toml, with the text that a person sees |
 //! | [`dialogue`] | one server over real TCP: what a client says, byte for byte what it gets |
 //! | [`failures`] | kill, start, pause, panic, silence, crowds, slow readers |
+//! | [`faults`] | links that are cut, late, lossy, slow; partitions; a power cut; what is forgotten |
 //! | [`flooding`] | a herd of real servers: every update reaches every server, and catches up |
 //! | [`judge`] | `herdctl chaos`: a herd that is right holds, and each herd that lies is found out |
 //! | [`places`] | the embedded places against samples, counts and brute force |
@@ -23,6 +24,7 @@ mod commands;
 mod config;
 mod dialogue;
 mod failures;
+mod faults;
 mod flooding;
 mod judge;
 mod places;

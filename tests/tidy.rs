@@ -152,6 +152,8 @@ const LAWS: &[Law] = &[
                 "reads the machine's certificates once, awaited; a server must not wait for a disk",
             ),
             ("src/herd/orders.rs", "errands, all awaited by their order"),
+            ("src/herd/asked.rs", "answers that take time; the supervisor's own"),
+            ("src/herd/later.rs", "what undoes itself after a time; the supervisor's own"),
             ("src/herd/control.rs", "the control channel, awaited when it closes"),
         ],
     },
