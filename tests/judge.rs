@@ -66,6 +66,15 @@ fn chaos(folder: &TempDir, line: &str) -> (i32, Value) {
     (output.status.code().unwrap(), document)
 }
 
+/// Runs chaos in a folder where it must refuse: its exit code and its `herd.error/1`.
+fn refused(folder: &TempDir, line: &str) -> (i32, Value) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_herdctl"));
+    let output = command.args(["chaos", "--json"]).args(line.split_whitespace()).current_dir(folder.path()).output();
+    let output = output.unwrap();
+    assert!(output.stdout.is_empty(), "{line}");
+    (output.status.code().unwrap(), serde_json::from_slice(&output.stderr).unwrap())
+}
+
 /// How often that rule was broken.
 fn broken(document: &Value, rule: &str) -> u64 {
     let finding = document["findings"].as_array().unwrap().iter().find(|finding| finding["rule"] == rule);
@@ -140,4 +149,25 @@ fn a_batch_that_a_link_drops_is_found() {
     let (code, document) = chaos(&herd.folder, "--for 3s --seed 1 --faults pause --settle 3s");
     assert_eq!(code, 8, "{document}");
     assert!(broken(&document, "equal") > 0, "{document}");
+}
+
+#[test]
+fn what_cannot_be_done_or_judged_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("herd.toml"), TWO).unwrap();
+    std::fs::write(folder.path().join("none.ndjson"), "{}\n").unwrap();
+    for (line, code, part) in [
+        ("", 3, "no herd is running"),
+        ("--clients 0", 2, "--clients"),
+        ("--rate 1000000", 2, "--rate"),
+        ("--rate 20000 --for 24h", 2, "more than can be judged"),
+        ("--faults kill,quake", 2, "known are kill"),
+        ("--check all.ndjson --own", 2, "cannot be used with"),
+        ("--check nothing.ndjson", 1, "cannot read"),
+        ("--check none.ndjson", 1, "line 1: no record"),
+    ] {
+        let (found, failure) = refused(&folder, line);
+        assert_eq!(found, code, "{line}: {failure}");
+        assert!(failure["message"].as_str().unwrap().contains(part), "{line}: {failure}");
+    }
 }

@@ -94,7 +94,7 @@ struct Said {
     /// `<location> <time>`, the client's bytes.
     what: Box<str>,
     answer: Option<(Micros, Box<str>)>,
-    /// Newer than all that had been said of the client: its answer can owe nothing to an earlier wait.
+    /// Newer than all that had been said of the client.
     is_news: bool,
 }
 
@@ -479,7 +479,9 @@ impl Judge {
         if self.timeline.outlives(&[life], answered) {
             return Err("the run that answered it lived on, or must have passed it on");
         }
-        let alone = self.begin.ack == Ack::Sent || !self.timeline.was_linked(life, said.said, answered);
+        // What is no news waits for what was known, and whoever confirmed that may have gone since.
+        let is_confirmed_now = said.is_news && self.timeline.was_linked(life, said.said, answered);
+        let alone = self.begin.ack == Ack::Sent || !is_confirmed_now;
         if alone || self.may_be_unconfirmed(said, answered) {
             return Ok(());
         }
@@ -490,12 +492,12 @@ impl Judge {
         Err("every neighbour that may have confirmed it lived on, or must have passed it on")
     }
 
-    /// The server counts what it answers unconfirmed. Where it ended before anybody looked again, only a long wait, or a
-    /// report that is no news, can have been one.
+    /// The server counts what it answers unconfirmed. Where it ended before anybody looked again, only a long wait can have
+    /// been one.
     fn may_be_unconfirmed(&self, said: &Said, answered: Micros) -> bool {
         let confirmed = said.run.and_then(|run| self.timeline.was_confirmed((said.server, run), said.said, answered));
         let waited = answered - said.said >= self.begin.confirm_ms_max.saturating_mul(1000);
-        !confirmed.unwrap_or(said.is_news && !waited)
+        !confirmed.unwrap_or(!waited)
     }
 
     fn close(&mut self, number: u64) -> Result<Call, Unsound> {

@@ -492,10 +492,11 @@ proptest! {
     /// Hostile bytes are refused or judged, and nothing breaks.
     #[test]
     fn any_history_is_taken(
-        lines in proptest::collection::vec((0_u8..12, 0_u64..6, 0_u64..9_000_000_000_000_000_000, "[ -~]{0,20}"), 0..40),
+        lines in proptest::collection::vec((0_u8..13, 0_u64..6, 0_u64..9_000_000_000_000_000_000, "[ -~]{0,20}"), 0..40),
     ) {
         let mut file = Vec::new();
-        Tale::new().records[0].write(&mut file).unwrap();
+        let Some(Record::Begin(begin)) = Tale::new().records.first().cloned() else { unreachable!() };
+        Record::Begin(begin.clone()).write(&mut file).unwrap();
         for (kind, number, t, text) in lines {
             let server = NAMES[(number % 3) as usize].to_owned();
             let deed = [Deed::Kill, Deed::Start, Deed::Restart, Deed::Pause, Deed::Resume][(t % 5) as usize];
@@ -512,7 +513,14 @@ proptest! {
                 8 => Record::Tables { t },
                 9 => Record::Finish { t },
                 10 => Record::Unasked { t, server, line },
-                _ => continue,
+                11 => Record::Begin(begin.clone()),
+                _ => Record::Sample(Sample {
+                    t,
+                    since: t / 2,
+                    rss_kb: Some(t),
+                    servers: vec![Seen { running: t % 2 == 0, state: line, unconfirmed: t }; number as usize],
+                    links: vec![t % 3 == 0; number as usize % 3],
+                }),
             };
             record.write(&mut file).unwrap();
         }
@@ -551,17 +559,27 @@ proptest! {
 
     #[test]
     fn a_plan_is_its_seeds_and_leaves_one_server_alone(seed in any::<u64>(), servers in 1_usize..7) {
-        let terms = Terms { servers, links: Vec::new(), faults: Fault::ALL.to_vec(), lasts: 20_000 };
+        let links: Vec<(usize, usize)> = (1..servers).map(|server| (server - 1, server)).collect();
+        let terms = Terms { servers, links: links.clone(), faults: Fault::ALL.to_vec(), lasts: 20_000 };
         let acts = plan::draw(&terms, &mut Rng::new(seed));
         prop_assert_eq!(&acts, &plan::draw(&terms, &mut Rng::new(seed)));
         prop_assert!(acts.is_sorted_by_key(|(at, _)| *at) && !acts.is_empty());
-        let mut ill = vec![false; servers];
+        let (mut ill, mut hurt) = (vec![false; servers], vec![false; links.len()]);
         for (_, act) in &acts {
+            if let Act::Hurt(links, _) | Act::Heal(links) = act {
+                let hurts = matches!(act, Act::Hurt(..));
+                for &link in links {
+                    prop_assert_eq!(hurt[link], !hurts, "{:?}", act);
+                    hurt[link] = hurts;
+                }
+                continue;
+            }
             let (whom, falls): (&[usize], bool) = match act {
                 Act::Kill(servers) => (servers, true),
-                Act::Stop(server) | Act::Pause(server) => (std::slice::from_ref(server), true),
+                Act::Stop(server) | Act::CutPower(server) | Act::Pause(server) => (std::slice::from_ref(server), true),
                 Act::Start(servers) => (servers, false),
                 Act::Resume(server) => (std::slice::from_ref(server), false),
+                Act::Hurt(..) | Act::Heal(_) => unreachable!("seen above"),
                 Act::Restart(server) => {
                     prop_assert!(!ill[*server]);
                     continue;
@@ -613,9 +631,9 @@ fn model(rng: &mut Rng) -> Tale {
             _ => drop(tale.look()),
         }
     }
-    for server in 0..3 {
+    for (server, name) in NAMES.into_iter().enumerate() {
         if tale.paused[server] {
-            tale.order(Deed::Resume, &[NAMES[server]]);
+            tale.order(Deed::Resume, &[name]);
         }
         if tale.down[server] {
             start(&mut tale, server, &mut atlas);

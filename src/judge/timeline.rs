@@ -259,13 +259,15 @@ impl Timeline {
 
     /// Over a link that was seen up after `since`, and then left alone for long enough before `end`: who has it, and when.
     fn pass_on(&self, index: usize, link: &Link, to: usize, since: Micros, end: Micros) -> Option<(Life, Micros)> {
-        let looks = self.samples[self.first_after(since)..].iter().take_while(|sample| sample.t + self.spread <= end);
+        let looks = self.samples[self.first_after(since)..]
+            .iter()
+            .take_while(|sample| sample.t.saturating_add(self.spread) <= end);
         let mut calm = looks
             .filter(|look| look.since >= since && look.links[index])
-            .filter(|look| self.left_alone(link, look.since, look.t + self.spread));
+            .filter(|look| self.left_alone(link, look.since, look.t.saturating_add(self.spread)));
         let look = calm.next()?;
         let run = self.servers[to].runs.iter().rposition(|span| span.from <= look.since)?;
-        Some(((to, number(run)), look.t + self.spread))
+        Some(((to, number(run)), look.t.saturating_add(self.spread)))
     }
 
     /// Whether nothing was done to a link or its ends from the one to the other, all of which has passed.

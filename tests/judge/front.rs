@@ -12,9 +12,8 @@ use std::thread;
 use std::time::Duration;
 
 use herdctl::server::{self, Seat, Trouble};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, ReadHalf, WriteHalf, split};
 use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{Mutex, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
@@ -76,7 +75,7 @@ type LastSaid = Rc<RefCell<HashMap<Vec<u8>, Vec<u8>>>>;
 async fn connect(outside: TcpStream, address: SocketAddr, lie: Lie, last_said: LastSaid) {
     let Ok(inside) = TcpStream::connect(address).await else { return };
     let _ = (outside.set_nodelay(true), inside.set_nodelay(true));
-    let ((from_outside, to_outside), (from_inside, to_inside)) = (outside.into_split(), inside.into_split());
+    let ((from_outside, to_outside), (from_inside, to_inside)) = (split(outside), split(inside));
     let (mut from_outside, from_inside) = (BufReader::new(from_outside), BufReader::new(from_inside));
     let mut first = Vec::new();
     if from_outside.read_until(b'\n', &mut first).await.unwrap_or(0) == 0 {
@@ -100,7 +99,7 @@ async fn connect(outside: TcpStream, address: SocketAddr, lie: Lie, last_said: L
     let _ = tokio::join!(questions, answers);
 }
 
-type Writer = Rc<Mutex<OwnedWriteHalf>>;
+type Writer = Rc<Mutex<WriteHalf<TcpStream>>>;
 
 /// One direction of a link.
 struct Wire {
@@ -131,7 +130,7 @@ impl Wire {
         }
     }
 
-    async fn pass(&mut self, first: Vec<u8>, mut from: BufReader<OwnedReadHalf>) -> io::Result<()> {
+    async fn pass(&mut self, first: Vec<u8>, mut from: BufReader<ReadHalf<TcpStream>>) -> io::Result<()> {
         let mut line = first;
         loop {
             if line.ends_with(b"\n") {
@@ -210,7 +209,7 @@ type Asked = RefCell<VecDeque<bool>>;
 
 async fn pass_questions(
     first: Vec<u8>,
-    mut from: BufReader<OwnedReadHalf>,
+    mut from: BufReader<ReadHalf<TcpStream>>,
     to: &Writer,
     asked: &Asked,
 ) -> io::Result<()> {
@@ -225,7 +224,7 @@ async fn pass_questions(
 }
 
 async fn pass_answers(
-    mut from: BufReader<OwnedReadHalf>,
+    mut from: BufReader<ReadHalf<TcpStream>>,
     to: &Writer,
     asked: &Asked,
     lie: Lie,

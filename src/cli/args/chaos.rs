@@ -16,7 +16,8 @@ pub struct Chaos {
     /// How long things are done to the herd
     #[arg(long = "for", value_name = "DUR", default_value = "60s", value_parser = parse_duration)]
     pub lasts: Duration,
-    /// What is done [default: all: kill, stop, restart, pause]
+    /// What is done [default: all]: kill, power, stop, restart, pause,
+    /// cut, partition, delay, loss, dup, reorder, throttle
     #[arg(long, value_name = "F,…", value_delimiter = ',', value_parser = parse_fault)]
     pub faults: Vec<Fault>,
     /// How many clients talk at once

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use super::recorder::Recorder;
 use crate::cli::client::Client;
-use crate::herd::api::{Failure, Order, Ps, State};
+use crate::herd::api::{Failure, FaultOrder, HealOrder, Kind, Order, Ps, State, Wrong};
 use crate::judge::history::{Begin, Deed, Record, Seen};
-use crate::judge::plan::{Act, Millis};
+use crate::judge::plan::{Act, Harm, Millis};
 use crate::limits;
 
 pub struct Conductor<'a> {
@@ -81,6 +81,10 @@ impl Conductor<'_> {
         if !down.is_empty() {
             self.give(Deed::Start, down, Order::default())?;
         }
+        self.record(Deed::Heal, Vec::new(), self.begin.links.clone(), "all".into(), || {
+            let order = HealOrder { servers: Vec::new(), all: true };
+            self.client.fault("heal", &order).map(drop)
+        })?;
         self.recorder.mark(|t| Record::Healed { t });
         Ok(())
     }
@@ -105,26 +109,80 @@ impl Conductor<'_> {
     fn act(&self, act: &Act) -> Result<String, Failure> {
         let (deed, servers) = match act {
             Act::Kill(servers) => (Deed::Kill, &servers[..]),
+            Act::CutPower(server) => (Deed::Kill, std::slice::from_ref(server)),
             Act::Start(servers) => (Deed::Start, &servers[..]),
             Act::Stop(server) => (Deed::Stop, std::slice::from_ref(server)),
             Act::Restart(server) => (Deed::Restart, std::slice::from_ref(server)),
             Act::Pause(server) => (Deed::Pause, std::slice::from_ref(server)),
             Act::Resume(server) => (Deed::Resume, std::slice::from_ref(server)),
+            Act::Hurt(links, harm) => return self.hurt(links, *harm),
+            Act::Heal(links) => return self.heal_links(links),
         };
         let names: Vec<String> = servers.iter().map(|&server| self.begin.servers[server].clone()).collect();
         let said = format!("{} {}", route(deed), names.join(" "));
-        self.give(deed, names, Order { hard: deed == Deed::Restart, ..Order::default() })?;
+        let order = Order { hard: deed == Deed::Restart, power: matches!(act, Act::CutPower(_)), ..Order::default() };
+        self.give(deed, names, order)?;
         Ok(said)
     }
 
-    /// Gives an order to servers, and records what came of it. An order that the herd does not carry out is the judge's
-    /// business; a herd that is gone is ours.
+    fn hurt(&self, links: &[usize], harm: Harm) -> Result<String, Failure> {
+        let ends = self.ends(links);
+        let said = format!("{} {}", words(harm), on(&ends));
+        self.record(Deed::Hurt, Vec::new(), ends.clone(), said.clone(), || {
+            ends.iter().try_for_each(|[from, to]| {
+                let (from, to) = (from.clone(), to.clone());
+                let order = FaultOrder {
+                    from,
+                    to,
+                    one_way: false,
+                    wrong: wrong(harm),
+                    for_ms: None,
+                    seed: Some(self.begin.seed),
+                };
+                self.client.fault("fault", &order).map(drop)
+            })
+        })?;
+        Ok(said)
+    }
+
+    fn heal_links(&self, links: &[usize]) -> Result<String, Failure> {
+        let ends = self.ends(links);
+        let said = format!("heal {}", on(&ends));
+        self.record(Deed::Heal, Vec::new(), ends.clone(), said.clone(), || {
+            ends.iter().try_for_each(|ends| {
+                let order = HealOrder { servers: ends.to_vec(), all: false };
+                self.client.fault("heal", &order).map(drop)
+            })
+        })?;
+        Ok(said)
+    }
+
+    fn ends(&self, links: &[usize]) -> Vec<[String; 2]> {
+        links.iter().map(|&link| self.begin.links[link].clone()).collect()
+    }
+
+    /// Gives an order to servers.
     fn give(&self, deed: Deed, servers: Vec<String>, order: Order) -> Result<(), Failure> {
-        let number = self.recorder.order(deed, servers.clone(), Vec::new(), String::new());
-        let outcome = self.client.order(route(deed), &Order { servers, ..order });
+        let what = if order.power { "power cut".to_owned() } else { String::new() };
+        let order = Order { servers: servers.clone(), ..order };
+        self.record(deed, servers, Vec::new(), what, || self.client.order(route(deed), &order).map(drop))
+    }
+
+    /// Does something, and records what came of it. An order that the herd does not carry out is the judge's business; a
+    /// herd that is gone is ours.
+    fn record(
+        &self,
+        deed: Deed,
+        servers: Vec<String>,
+        links: Vec<[String; 2]>,
+        what: String,
+        obey: impl FnOnce() -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let number = self.recorder.order(deed, servers, links, what);
+        let outcome = obey();
         self.recorder.done(number, outcome.as_ref().err().map(|failure| failure.message.clone()));
         match outcome {
-            Err(failure) if failure.error == crate::herd::api::Kind::NotRunning => Err(failure),
+            Err(failure) if failure.error == Kind::NotRunning => Err(failure),
             _ => Ok(()),
         }
     }
@@ -173,6 +231,35 @@ fn route(deed: Deed) -> &'static str {
         Deed::Resume => "resume",
         Deed::Hurt => "fault",
         Deed::Heal => "heal",
+    }
+}
+
+/// `Bona-Clark, Clark-Jaquez`
+fn on(links: &[[String; 2]]) -> String {
+    let links: Vec<_> = links.iter().map(|ends| ends.join("-")).collect();
+    links.join(", ")
+}
+
+fn words(harm: Harm) -> String {
+    match harm {
+        Harm::Cut { silent: true } => "cut silently".into(),
+        Harm::Cut { silent: false } => "cut".into(),
+        Harm::Delay { ms, jitter_ms } => format!("delay {ms} ms and up to {jitter_ms} ms"),
+        Harm::Loss { percent } => format!("loss {percent}%"),
+        Harm::Dup { percent } => format!("dup {percent}%"),
+        Harm::Reorder { percent } => format!("reorder {percent}%"),
+        Harm::Throttle { bytes_per_second } => format!("throttle {bytes_per_second} B/s"),
+    }
+}
+
+fn wrong(harm: Harm) -> Wrong {
+    match harm {
+        Harm::Cut { silent } => Wrong::Cut { silent },
+        Harm::Delay { ms, jitter_ms } => Wrong::Delay { delay_ms: ms, jitter_ms },
+        Harm::Loss { percent } => Wrong::Loss { percent: percent.into() },
+        Harm::Dup { percent } => Wrong::Dup { percent: percent.into() },
+        Harm::Reorder { percent } => Wrong::Reorder { percent: percent.into() },
+        Harm::Throttle { bytes_per_second } => Wrong::Throttle { bytes_per_second },
     }
 }
 

@@ -23,7 +23,7 @@ use super::client::{Client, Target};
 use super::output::Output;
 use super::session::Session;
 use super::{Done, Exit, args, escape, human};
-use crate::config::{self, Ack, Config};
+use crate::config::{self, Ack, Config, Provider};
 use crate::herd::api::{Failure, Kind, Ps};
 use crate::judge::checker;
 use crate::judge::history::{self, Begin, CALLS_MAX, Record, SCHEMA};
@@ -197,6 +197,10 @@ fn whole_herd(ps: &Ps, ack: Option<Ack>, asked: &Asked) -> Result<(Begin, Vec<(S
         );
         return Err(no(why).hint("herdctl start --all --wait"));
     }
+    if !ps.faults.is_empty() {
+        return Err(no(format!("{} wrong with the links already", human::count(ps.faults.len() as u64, "thing")))
+            .hint("herdctl heal --all"));
+    }
     if ps.servers.len() > history::SERVERS_MAX {
         return Err(no(format!("a herd of more than {} servers is not judged", history::SERVERS_MAX)));
     }
@@ -212,6 +216,7 @@ fn whole_herd(ps: &Ps, ack: Option<Ack>, asked: &Asked) -> Result<(Begin, Vec<(S
         })?;
         addresses.push((server.name.clone(), address));
     }
+    let ack = ack.map_or_else(|| ack_of(ps), Ok)?;
     let ms = |limit: Duration| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
     let begin = Begin {
         schema: SCHEMA.into(),
@@ -219,7 +224,7 @@ fn whole_herd(ps: &Ps, ack: Option<Ack>, asked: &Asked) -> Result<(Begin, Vec<(S
         herd: ps.herd.clone(),
         servers: ps.servers.iter().map(|server| server.name.clone()).collect(),
         links: ps.links.iter().map(|link| [link.from.clone(), link.to.clone()]).collect(),
-        ack: match ack.unwrap_or_else(|| ack_of(ps)) {
+        ack: match ack {
             Ack::Heard => history::Ack::Heard,
             Ack::Sent => history::Ack::Sent,
         },
@@ -235,8 +240,17 @@ fn whole_herd(ps: &Ps, ack: Option<Ack>, asked: &Asked) -> Result<(Begin, Vec<(S
 }
 
 /// What the herd's answers promise, as its herd.toml says. One that cannot be read is the default's, which promises more.
-fn ack_of(ps: &Ps) -> Ack {
-    config::load(Path::new(&ps.config)).map_or(Ack::default(), |(config, _)| config.ack)
+///
+/// # Errors
+///
+/// `usage`: its places are Google's, and thousands of questions would be asked and billed for nothing.
+fn ack_of(ps: &Ps) -> Result<Ack, Failure> {
+    let Ok((config, _)) = config::load(Path::new(&ps.config)) else { return Ok(Ack::default()) };
+    if matches!(config.places.provider, Provider::Google(_)) {
+        let why = "this herd asks Google for its places, which would be asked thousands of times";
+        return Err(Failure::new(Kind::Usage, why).hint("herdctl chaos --own"));
+    }
+    Ok(config.ack)
 }
 
 fn plan_of(asked: &Asked, begin: &Begin) -> Vec<(Millis, plan::Act)> {

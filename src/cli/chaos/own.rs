@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::sync_channel;
 use std::thread::{self, JoinHandle};
 
-use crate::config::{self, Ack, Config};
+use crate::config::{self, Ack, Config, Places};
 use crate::herd::api::{Down, Failure, Kind, Ps};
 use crate::herd::{Interrupt, Supervisor, Up};
 use crate::judge::plan::Rng;
@@ -83,6 +83,8 @@ fn prepare(from: Option<Config>, path: &std::path::Path) -> Result<Config, Failu
     config.path = path.to_owned();
     config.log.directory = path.with_file_name("logs");
     config.secret_file = None;
+    // Nobody else is to be asked for what nobody wants to know.
+    config.places = Places::default();
     let mut rng = Rng::new(getrandom::u64().unwrap_or_else(|_| u64::from(std::process::id())));
     let mut taken = Vec::new();
     for server in &mut config.servers {
