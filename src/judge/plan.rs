@@ -246,7 +246,10 @@ fn between_two_groups(terms: &Terms, rng: &mut Rng) -> Vec<usize> {
 fn harm(fault: Fault, rng: &mut Rng) -> Harm {
     let percent = rng.between(10, 90) as u8;
     match fault {
-        Fault::Delay => Harm::Delay { ms: rng.between(1, 400), jitter_ms: rng.below(100) },
+        Fault::Delay => {
+            let ms = rng.between(1, 400);
+            Harm::Delay { ms, jitter_ms: rng.below(ms.min(100)) }
+        }
         Fault::Loss => Harm::Loss { percent },
         Fault::Dup => Harm::Dup { percent },
         Fault::Reorder => Harm::Reorder { percent },

@@ -244,7 +244,7 @@ fn words(harm: Harm) -> String {
     match harm {
         Harm::Cut { silent: true } => "cut silently".into(),
         Harm::Cut { silent: false } => "cut".into(),
-        Harm::Delay { ms, jitter_ms } => format!("delay {ms} ms and up to {jitter_ms} ms"),
+        Harm::Delay { ms, jitter_ms } => format!("delay {ms} ± {jitter_ms} ms"),
         Harm::Loss { percent } => format!("loss {percent}%"),
         Harm::Dup { percent } => format!("dup {percent}%"),
         Harm::Reorder { percent } => format!("reorder {percent}%"),

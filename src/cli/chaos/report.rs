@@ -135,7 +135,11 @@ fn conclusion(begin: &Begin, verdict: &Verdict, pen: Pen) -> String {
         (false, false) => pen.ink(term::BAD, "the history has no end: it proves nothing"),
         (false, true) => {
             let broken = human::count(verdict.broken(), "violation");
-            format!("{}; the schedule again: herdctl chaos --seed {}", pen.ink(term::BAD, &broken), begin.seed)
+            format!(
+                "{}; the same command with --seed {} does the same things again",
+                pen.ink(term::BAD, &broken),
+                begin.seed
+            )
         }
     }
 }
