@@ -161,6 +161,11 @@ impl Output {
         let _ = self.messages.to.flush();
     }
 
+    /// Whether messages go to a terminal, where a line can be written over.
+    pub fn messages_are_seen(&self) -> bool {
+        self.messages.is_terminal && !self.quiet && !self.json
+    }
+
     /// Says what is wrong in words that are already made for a reader, `--quiet` or not.
     pub fn complain(&mut self, text: &str) {
         self.say(text);

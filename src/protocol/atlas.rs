@@ -52,6 +52,8 @@ pub struct Atlas {
     /// Seeded at random: whoever chooses client names must not be able to choose collisions.
     hasher: RandomState,
     slots: Slots,
+    /// Slots of clients that were forgotten; the next new clients get them.
+    free: Vec<u32>,
     order: Vec<Change>,
     edition: Edition,
     digest: u64,
@@ -99,6 +101,22 @@ impl Atlas {
         (slot, true)
     }
 
+    /// Forgets a client; says whether it was known. Nobody is told: a follower that was told keeps what it has, and
+    /// whoever still knows the report may tell it again.
+    pub fn forget(&mut self, client: &[u8]) -> bool {
+        let (hash, slots) = (self.hasher.hash_one(client), &self.slots);
+        let Ok(entry) = self.index.find_entry(hash, |&slot| slots.get(slot).client() == client) else {
+            return false;
+        };
+        let (slot, _) = entry.remove();
+        let forgotten = self.slots.get_mut(slot);
+        self.digest = self.digest.wrapping_sub(xxh3_64(forgotten.line.bytes()));
+        // No edition is 0, so its entry in the order is stale.
+        *forgotten = Slot { line: Line::new(b""), edition: 0, source: Source::CLIENT };
+        self.free.push(slot);
+        true
+    }
+
     /// The newest report of a client, and the edition that it made.
     #[must_use]
     pub fn newest(&self, client: &[u8]) -> Option<(Report<'_>, Edition)> {
@@ -131,12 +149,12 @@ impl Atlas {
     /// How many clients are known.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.slots.len()
+        self.slots.len() - self.free.len()
     }
 
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.slots.len() == 0
+        self.len() == 0
     }
 
     fn find(&self, client: &[u8]) -> Option<u32> {
@@ -153,10 +171,16 @@ impl Atlas {
     }
 
     fn insert(&mut self, report: Report<'_>, source: Source) -> u32 {
-        let slot = u32::try_from(self.slots.len()).expect("fewer than 2³² clients");
+        let next = u32::try_from(self.slots.len()).expect("fewer than 2³² clients");
+        let slot = self.free.pop().unwrap_or(next);
         let edition = self.next_edition(slot);
         self.digest = self.digest.wrapping_add(xxh3_64(report.line()));
-        self.slots.push(Slot { line: Line::new(report.line()), edition, source });
+        let known = Slot { line: Line::new(report.line()), edition, source };
+        if slot == next {
+            self.slots.push(known);
+        } else {
+            *self.slots.get_mut(slot) = known;
+        }
         let hash = self.hasher.hash_one(report.client());
         let (slots, hasher) = (&self.slots, &self.hasher);
         self.index.insert_unique(hash, slot, |&slot| hasher.hash_one(slots.get(slot).client()));
