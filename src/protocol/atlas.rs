@@ -378,6 +378,24 @@ mod tests {
         assert_eq!(atlas.len(), 199);
     }
 
+    #[test]
+    fn what_is_forgotten_leaves_no_trace_and_its_place_to_the_next() {
+        let lines = ["AT S +0.000000000 a +1-1 1", "AT S +0.000000000 b +1-1 99", "AT S +0.000000000 c +1-1 1"];
+        let (mut atlas, mut never) = (Atlas::new(), Atlas::new());
+        lines.iter().for_each(|line| assert!(learn(&mut atlas, line)));
+        [lines[0], lines[2]].iter().for_each(|line| assert!(learn(&mut never, line)));
+        assert!(atlas.forget(b"b") && !atlas.forget(b"b") && !atlas.forget(b"nobody"));
+        assert_eq!((atlas.digest(), atlas.len()), (never.digest(), 2));
+        assert_eq!(told(&atlas, 0).len(), 2);
+        assert!(atlas.newest(b"b").is_none());
+        // An older time is news again, and so is another client in the same slot.
+        for line in ["AT S +0.000000000 d +1-1 1", "AT S +0.000000000 b +1-1 2"] {
+            assert!(learn(&mut atlas, line) && learn(&mut never, line));
+        }
+        assert_eq!((atlas.digest(), atlas.len()), (never.digest(), 4));
+        assert_eq!(told(&atlas, 3).len(), 2);
+    }
+
     proptest! {
         #[test]
         fn any_order_and_multiplicity_give_the_same_atlas(

@@ -458,14 +458,7 @@ impl<'a> Talk<'a> {
             self.link.say_heard(&mut bytes);
         }
         if self.may_tell() {
-            if std::mem::take(&mut self.owes_mark) {
-                self.link.say_mark(&mut bytes);
-            }
-            let node = self.server.node.borrow();
-            let is_silent = bytes.is_empty() && self.said_at.elapsed() >= limits::HEARTBEAT_EVERY;
-            if self.link.owes(node.atlas()) || is_silent {
-                self.link.tell(node.atlas(), self.setbacks.batch_bytes(), &mut bytes);
-            }
+            self.tell(&mut bytes);
         }
         if !bytes.is_empty() {
             self.said_at = clock::instant();
@@ -477,6 +470,20 @@ impl<'a> Talk<'a> {
     /// Whether reports may be told now: not while the link rests from having lost them.
     fn may_tell(&self) -> bool {
         self.setbacks.rest_until.is_none()
+    }
+
+    /// Appends what the neighbour is owed of the atlas, or a heartbeat if one is due.
+    fn tell(&mut self, bytes: &mut Vec<u8>) {
+        if std::mem::take(&mut self.owes_mark) {
+            self.link.say_mark(bytes);
+        }
+        let (node, batch_bytes) = (self.server.node.borrow(), self.setbacks.batch_bytes());
+        if self.link.owes(node.atlas()) {
+            self.link.tell(node.atlas(), batch_bytes, bytes);
+        }
+        if bytes.is_empty() && self.said_at.elapsed() >= limits::HEARTBEAT_EVERY {
+            self.link.tell(node.atlas(), batch_bytes, bytes);
+        }
     }
 
     fn breach(&self, start: usize) -> Down {
