@@ -171,9 +171,12 @@ pub const ARCHIVE_STOP_MAX: Duration = Duration::from_secs(2);
 
 // Logs.
 
-/// Blocks waiting for the disk, one a burst.
+/// Blocks waiting for the disk.
 pub const LOG_QUEUE_BLOCKS: usize = 256;
-/// Traffic in one block: at most so many bytes, and so many lines. A block is a few times as large.
+/// A block so long is handed over at once; a server with nothing to do hands over what there is.
+pub const LOG_BLOCK_BYTES: usize = 64 * 1024;
+/// Traffic that is put into a block at once: at most so many bytes, and so many lines. Their records are a few times as
+/// long.
 pub const LOG_BLOCK_TRAFFIC_BYTES: usize = 64 * 1024;
 pub const LOG_BLOCK_LINES: usize = 1024;
 

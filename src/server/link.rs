@@ -384,14 +384,10 @@ impl<'a> Talk<'a> {
 
     fn follow(&mut self, effect: Effect) {
         match effect {
-            Effect::Nothing | Effect::Learned => {}
+            Effect::Nothing | Effect::Learned | Effect::Acknowledged => {}
             Effect::Answer => {
                 self.owes_heard = true;
                 self.server.neighbours[self.neighbour].resume.set((self.their_run, self.link.heard()));
-            }
-            Effect::Acknowledged => {
-                let (heard, whole) = (self.link.acknowledged(), self.link.confirmed());
-                self.server.confirmed_by(self.neighbour, self.seat.id, heard, whole);
             }
             Effect::GoneBack => {
                 self.owes_mark = true;
@@ -407,11 +403,19 @@ impl<'a> Talk<'a> {
         }
         if !self.outbox.is_empty() {
             self.outbox.write(write)?;
-            if let Some(told) = self.link.told() {
-                self.server.told(self.neighbour, self.seat.id, told, self.link.told_whole());
-            }
         }
+        self.show();
         Ok(())
+    }
+
+    /// Shows how far the neighbour is, which may release answers.
+    fn show(&self) {
+        let (server, link) = (self.server, &self.link);
+        if let Some(told) = link.told() {
+            server.told(self.neighbour, self.seat.id, told, link.told_whole());
+            let (heard, whole) = (link.acknowledged().max(link.confirmed()), link.confirmed());
+            server.confirmed_by(self.neighbour, self.seat.id, heard, whole);
+        }
     }
 
     fn owes(&self) -> bool {
@@ -427,7 +431,10 @@ impl<'a> Talk<'a> {
             self.link.say_mark(&mut bytes);
         }
         let node = self.server.node.borrow();
-        if self.link.owes(node.atlas()) || (bytes.is_empty() && self.said_at.elapsed() >= limits::HEARTBEAT_EVERY) {
+        if self.link.owes(node.atlas()) {
+            self.link.tell(node.atlas(), limits::LINK_BATCH_BYTES, &mut bytes);
+        }
+        if bytes.is_empty() && self.said_at.elapsed() >= limits::HEARTBEAT_EVERY {
             self.link.tell(node.atlas(), limits::LINK_BATCH_BYTES, &mut bytes);
         }
         if !bytes.is_empty() {

@@ -133,8 +133,11 @@ pub fn main(seat: Seat) -> Result<(), Trouble> {
     let journal = Journal::open(log, name, seat.herd_up_since)
         .map_err(|why| Trouble::Log { path: log.directory.join(format!("{name}.log")), why })?;
     let _events = journal.install();
-    let runtime =
-        Builder::new_current_thread().enable_all().build_local(LocalOptions::default()).map_err(Trouble::Runtime)?;
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .on_thread_park(journal::hand_over)
+        .build_local(LocalOptions::default())
+        .map_err(Trouble::Runtime)?;
     let (archive, keeper) = Archive::open(&seat.config, seat.index, RealDisk).map_err(Trouble::Runtime)?.unzip();
     let ended = catch_unwind(AssertUnwindSafe(|| runtime.block_on(live(seat, journal, archive))));
     // Never dropped: a plain drop would wait for whatever a task has blocked on.
@@ -238,6 +241,7 @@ fn obey(server: &Server, signal: Option<Signal>, signals: &mut mpsc::Receiver<Si
 /// Parks the thread, inside its own runtime, until a signal ends it; returns that signal.
 fn stand_still(server: &Server, signals: &mut mpsc::Receiver<Signal>) -> Option<Signal> {
     let (since, before) = (clock::instant(), server.vitals.phase());
+    journal::hand_over();
     server.vitals.set_phase(Phase::Paused);
     let signal = loop {
         match signals.try_recv() {

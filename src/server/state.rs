@@ -147,7 +147,7 @@ impl Server {
         self.confirmations.sent(link, whole);
     }
 
-    /// A neighbour has said that it heard up to `heard`, and is whole up to `whole`.
+    /// A neighbour has heard up to `heard`, and is whole up to `whole`.
     pub(super) fn confirmed_by(&self, neighbour: usize, link: Source, heard: Edition, whole: Edition) {
         self.vitals.neighbours[neighbour].heard.store(heard, Relaxed);
         self.confirmations.heard(link, whole);
