@@ -149,6 +149,26 @@ pub const BAD_RECORDS_NAMED_MAX: usize = 5;
 /// The credit that goes into every answer, in bytes.
 pub const ATTRIBUTION_BYTES_MAX: usize = 1024;
 
+// The archive.
+
+/// One commit takes about so much: some fifty thousand reports, which are copied in a few milliseconds. More would
+/// hold up the server while it copies them.
+pub const ARCHIVE_BATCH_BYTES: usize = 4 * 1024 * 1024;
+/// A load comes in pieces of this size, so that a server being loaded can still be killed.
+pub const ARCHIVE_LOAD_BYTES: usize = 1024 * 1024;
+/// Pieces of a load on their way: one being learnt, the next being read.
+pub const ARCHIVE_NEWS_MAX: usize = 2;
+/// What redb keeps of a file in memory: its inner pages; what else is read is in the kernel's cache.
+pub const ARCHIVE_CACHE_BYTES: usize = 32 * 1024 * 1024;
+/// Between two commits, unless an answer waits for the next: so many a second are enough, and are easy on the disk.
+pub const ARCHIVE_REST: Duration = Duration::from_millis(50);
+/// After trouble the file is opened again after so long; doubled each time.
+pub const ARCHIVE_RETRY_FIRST: Duration = Duration::from_millis(100);
+/// The longest wait before it is opened again: opening reads all of it.
+pub const ARCHIVE_RETRY_MAX: Duration = Duration::from_secs(2);
+/// A server that is told to stop has so long to store what it knows, after all that [`STOP_MAX`] allows.
+pub const ARCHIVE_STOP_MAX: Duration = Duration::from_secs(2);
+
 // Logs.
 
 /// Blocks waiting for the disk.
@@ -166,9 +186,10 @@ pub const LOG_BLOCK_LINES: usize = 1024;
 pub const EVENTS_MAX: usize = 1024;
 /// Signals waiting for one server: a hung one reads none, and its queue's end means "kill".
 pub const SIGNALS_MAX: usize = 16;
-/// A server that was started has so long to answer; opening a log file on a slow disk takes a part of it.
-pub const SERVING_MAX: Duration = Duration::from_secs(5);
-/// A server that was told to leave has so long to be gone; above [`STOP_MAX`], which is its own limit.
+/// A server that was started has so long to answer; loading some millions of clients from its archive takes a part of it.
+pub const SERVING_MAX: Duration = Duration::from_secs(10);
+/// A server that was told to leave has so long to be gone; above twice [`STOP_MAX`] and
+/// [`ARCHIVE_STOP_MAX`], which are its own limits.
 pub const LEAVE_MAX: Duration = Duration::from_secs(5);
 /// A killed server's thread has so long to end; it takes microseconds unless the thread is stuck.
 pub const KILL_MAX: Duration = Duration::from_secs(2);

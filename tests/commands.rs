@@ -17,12 +17,12 @@ use serde_json::Value;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A folder with a herd.toml whose ports are free ones; the herd that runs in it ends with it.
-struct Field {
+pub struct Field {
     folder: tempfile::TempDir,
 }
 
 impl Field {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let field = Self { folder: tempfile::tempdir().unwrap() };
         assert_eq!(field.run("init").code, 0);
         let toml = fs::read_to_string(field.path("herd.toml")).unwrap();
@@ -31,7 +31,13 @@ impl Field {
         field
     }
 
-    fn path(&self, file: &str) -> PathBuf {
+    /// Rewrites its herd.toml.
+    pub fn edit(&self, change: impl FnOnce(String) -> String) {
+        let toml = fs::read_to_string(self.path("herd.toml")).unwrap();
+        fs::write(self.path("herd.toml"), change(toml)).unwrap();
+    }
+
+    pub fn path(&self, file: &str) -> PathBuf {
         self.folder.path().join(file)
     }
 
@@ -40,15 +46,15 @@ impl Field {
     }
 
     /// Runs a command line without quotes in it.
-    fn run(&self, line: &str) -> Said {
+    pub fn run(&self, line: &str) -> Said {
         self.args(&line.split_whitespace().collect::<Vec<_>>())
     }
 
-    fn args(&self, args: &[&str]) -> Said {
+    pub fn args(&self, args: &[&str]) -> Said {
         Said::of(&self.command(args).output().unwrap())
     }
 
-    fn json(&self, line: &str) -> Value {
+    pub fn json(&self, line: &str) -> Value {
         let said = self.run(line);
         assert_eq!(said.code, 0, "{line}: {}", said.err);
         serde_json::from_str(&said.out).unwrap_or_else(|why| panic!("{line}: {why}: {}", said.out))
@@ -71,10 +77,10 @@ fn herdctl(folder: &Path, args: &[&str]) -> Command {
 }
 
 #[derive(Debug)]
-struct Said {
-    code: i32,
-    out: String,
-    err: String,
+pub struct Said {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
 }
 
 impl Said {
@@ -84,7 +90,7 @@ impl Said {
     }
 
     /// The failure on stderr; stdout must be empty.
-    fn failure(&self) -> Value {
+    pub fn failure(&self) -> Value {
         assert_eq!(self.out, "");
         let failure: Value = serde_json::from_str(&self.err).unwrap_or_else(|why| panic!("{why}: {}", self.err));
         assert_eq!(failure["exit"], self.code);

@@ -71,6 +71,13 @@ impl Atlas {
         Self::default()
     }
 
+    /// Makes room for so many more clients at once.
+    pub fn reserve(&mut self, clients: usize) {
+        let (slots, hasher) = (&self.slots, &self.hasher);
+        self.index.reserve(clients, |&slot| hasher.hash_one(slots.get(slot).client()));
+        self.order.reserve(clients);
+    }
+
     /// Takes in a report if it is newer than what is known of its client; says whether it was.
     ///
     /// # Panics

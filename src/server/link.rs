@@ -413,7 +413,8 @@ impl<'a> Talk<'a> {
         let (server, link) = (self.server, &self.link);
         if let Some(told) = link.told() {
             server.told(self.neighbour, self.seat.id, told, link.told_whole());
-            server.confirmed_by(self.neighbour, link.acknowledged().max(link.confirmed()), link.confirmed());
+            let heard = link.acknowledged().max(link.confirmed());
+            server.confirmed_by(self.neighbour, self.seat.id, heard, link.confirmed());
         }
     }
 

@@ -1,4 +1,4 @@
-//! Which lines, fields and numbers mean something, and which do not.
+//! The grammar by tables: what is a command, a location, a time, a report, and what is not.
 
 use super::*;
 
