@@ -37,7 +37,7 @@ for port in 21911 21912 21913 21914; do redis $port --replicaof '127.0.0.1 21910
 
 "$herdctl" init "$work" -q >/dev/null
 sed 's/127\.0\.0\.1:1100/127.0.0.1:2190/; s/:2190\([0-9]\)/:2192\1/' "$work/herd.toml" >"$work/other" && mv "$work/other" "$work/herd.toml"
-"$herdctl" -c "$work/herd.toml" up -d -q
+"$herdctl" -c "$work/herd.toml" up -d -q >/dev/null
 # The replicas copy the empty data set first.
 sleep 3
 
