@@ -268,3 +268,60 @@ pub const PRESS_APART_MIN: Duration = Duration::from_millis(100);
 pub const NOTE_CHARS_MAX: usize = 300;
 /// No secret is longer; a mistaken path may name something endless.
 pub const SECRET_BYTES_MAX: u64 = 64 * 1024;
+
+// `herdctl bench`: it loads a machine that others may use, so it ends by itself and knows its own size.
+
+/// Clients that a bench may make: ten million names of fourteen bytes.
+pub const BENCH_CLIENTS_RANGE: RangeInclusive<u64> = 1..=10_000_000;
+/// Connections of a bench: each is looked at in turn, in one thread.
+pub const BENCH_CONNECTIONS_RANGE: RangeInclusive<u64> = 1..=1000;
+/// Commands in flight on one connection; more than a thousand only fill buffers.
+pub const BENCH_DEPTH_RANGE: RangeInclusive<u64> = 1..=4096;
+/// Commands a second of an open loop; more than one core can say.
+pub const BENCH_RATE_RANGE: RangeInclusive<f64> = 0.1..=10_000_000.0;
+/// Commands that a herd which falls behind owes on one connection before the bench says no more; their latencies count
+/// from when they were due all the same.
+pub const BENCH_WAITING_MAX: usize = 65_536;
+/// So many commands are in flight on a connection while the clients are introduced, and so long it may take.
+pub const BENCH_INTRODUCE_DEPTH: usize = 256;
+pub const BENCH_INTRODUCE_MAX: Duration = Duration::from_secs(300);
+/// What is owed at the end is waited for so long.
+pub const BENCH_DRAIN_MAX: Duration = Duration::from_secs(5);
+/// A probe of convergence is said so often: twenty a second cost nothing beside any load.
+pub const BENCH_PROBE_EVERY: Duration = Duration::from_millis(50);
+/// A probe that some server has not heard of by then is given up, and counted.
+pub const BENCH_PROBE_MAX: Duration = Duration::from_secs(5);
+/// No answer is longer: a WHATSAT has at most twenty places.
+pub const BENCH_ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
+// `herdctl chaos`: what it does to a herd, and what it holds it to.
+
+/// `--clients`: each is a connection and a task of one thread.
+pub const CHAOS_CLIENTS_RANGE: RangeInclusive<usize> = 1..=1000;
+/// `--rate`, lines a second from all clients together: what one thread says and judges beside a herd on two cores.
+pub const CHAOS_RATE_RANGE: RangeInclusive<u64> = 1..=20_000;
+/// A server that is up and not paused answers within this: [`CONFIRM_MAX`], and a busy machine's worst turn.
+pub const CHAOS_ANSWER_MAX: Duration = Duration::from_secs(3);
+/// After the last heal the herd agrees within this: [`LINK_SILENCE_MAX`], a handshake that hangs as long, and the telling.
+pub const CHAOS_SETTLE_MAX: Duration = Duration::from_secs(10);
+/// Over a link that is up and left alone, a report is on the other side within this: milliseconds, and a busy machine.
+pub const CHAOS_SPREAD_MAX: Duration = Duration::from_secs(1);
+/// The herd's process may take so much more memory than at the beginning, in kilobytes...
+pub const CHAOS_RSS_KB_MAX: u64 = 256 * 1024;
+/// ... and so many bytes more for each planned line: what servers, logs and the judge keep of it.
+pub const CHAOS_LINE_BYTES: u64 = 1024;
+/// A client waits so long for an answer: longer than any pause, and what is then missing is missing.
+pub const CHAOS_PATIENCE: Duration = Duration::from_secs(20);
+/// How often the herd is looked at while things are done to it.
+pub const CHAOS_LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How often it is looked at while it should come to agree.
+pub const CHAOS_SETTLE_LOOK_EVERY: Duration = Duration::from_millis(20);
+/// A connection is made within this, or is not to be had.
+pub const CHAOS_DIAL_MAX: Duration = Duration::from_secs(5);
+/// After a connection that was not to be had, or a burst that the machine was too slow for, a client rests.
+pub const CHAOS_REST: Duration = Duration::from_millis(20);
+/// A client that moves to another server stays so long, in milliseconds.
+pub const CHAOS_STAY_MS: RangeInclusive<u64> = 200..=2500;
+/// Clients that say where they are once and never again: what is lost of them is not covered by anything newer.
+pub const CHAOS_SETTLERS_MAX: u64 = 20_000;
+/// Lines of one client that wait for their answers.
+pub const CHAOS_PENDING_MAX: usize = 1000;

@@ -131,11 +131,11 @@ fn note(ps: &Ps, server: &ServerStatus) -> String {
     if server.log_lost > 0 {
         notes.push(format!("{} not written", human::count(server.log_lost, "log record")));
     }
-    notes.extend(ps.faults.iter().filter(|fault| fault.from == server.name).map(super::faults::described));
     if let Some((archive, why)) = server.archive.as_ref().and_then(|archive| Some((archive, archive.trouble.as_ref()?)))
     {
         notes.push(format!("archive not written, {} behind: {why}", human::count(archive.lag, "edition")));
     }
+    notes.extend(ps.faults.iter().filter(|fault| fault.from == server.name).map(super::faults::described));
     notes.retain(|note| !note.is_empty());
     notes.join("; ")
 }

@@ -443,8 +443,8 @@ impl<'a> Talk<'a> {
         let (server, link) = (self.server, &self.link);
         if let Some(told) = link.told() {
             server.told(self.neighbour, self.seat.id, told, link.told_whole());
-            let heard = link.acknowledged().max(link.confirmed());
-            server.confirmed_by(self.neighbour, self.seat.id, heard, link.confirmed());
+            let (heard, whole) = (link.acknowledged().max(link.confirmed()), link.confirmed());
+            server.confirmed_by(self.neighbour, self.seat.id, heard, whole);
         }
     }
 
