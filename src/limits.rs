@@ -168,11 +168,34 @@ pub const BAD_RECORDS_NAMED_MAX: usize = 5;
 /// The credit that goes into every answer, in bytes.
 pub const ATTRIBUTION_BYTES_MAX: usize = 1024;
 
+// The archive.
+
+/// One commit takes about so much: some fifty thousand reports, which are copied in a few milliseconds. More would
+/// hold up the server while it copies them.
+pub const ARCHIVE_BATCH_BYTES: usize = 4 * 1024 * 1024;
+/// A load comes in pieces of this size, so that a server being loaded can still be killed.
+pub const ARCHIVE_LOAD_BYTES: usize = 1024 * 1024;
+/// Pieces of a load on their way: one being learnt, the next being read.
+pub const ARCHIVE_NEWS_MAX: usize = 2;
+/// What redb keeps of a file in memory: its inner pages; what else is read is in the kernel's cache.
+pub const ARCHIVE_CACHE_BYTES: usize = 32 * 1024 * 1024;
+/// Between two commits, unless an answer waits for the next: so many a second are enough, and are easy on the disk.
+pub const ARCHIVE_REST: Duration = Duration::from_millis(50);
+/// After trouble the file is opened again after so long; doubled each time.
+pub const ARCHIVE_RETRY_FIRST: Duration = Duration::from_millis(100);
+/// The longest wait before it is opened again: opening reads all of it.
+pub const ARCHIVE_RETRY_MAX: Duration = Duration::from_secs(2);
+/// A server that is told to stop has so long to store what it knows, after all that [`STOP_MAX`] allows.
+pub const ARCHIVE_STOP_MAX: Duration = Duration::from_secs(2);
+
 // Logs.
 
-/// Blocks waiting for the disk, one a burst.
+/// Blocks waiting for the disk.
 pub const LOG_QUEUE_BLOCKS: usize = 256;
-/// Traffic in one block: at most so many bytes, and so many lines. A block is a few times as large.
+/// A block so long is handed over at once; a server with nothing to do hands over what there is.
+pub const LOG_BLOCK_BYTES: usize = 64 * 1024;
+/// Traffic that is put into a block at once: at most so many bytes, and so many lines. Their records are a few times as
+/// long.
 pub const LOG_BLOCK_TRAFFIC_BYTES: usize = 64 * 1024;
 pub const LOG_BLOCK_LINES: usize = 1024;
 
@@ -182,9 +205,10 @@ pub const LOG_BLOCK_LINES: usize = 1024;
 pub const EVENTS_MAX: usize = 1024;
 /// Signals waiting for one server: a hung one reads none, and its queue's end means "kill".
 pub const SIGNALS_MAX: usize = 16;
-/// A server that was started has so long to answer; opening a log file on a slow disk takes a part of it.
-pub const SERVING_MAX: Duration = Duration::from_secs(5);
-/// A server that was told to leave has so long to be gone; above [`STOP_MAX`], which is its own limit.
+/// A server that was started has so long to answer; loading some millions of clients from its archive takes a part of it.
+pub const SERVING_MAX: Duration = Duration::from_secs(10);
+/// A server that was told to leave has so long to be gone; above twice [`STOP_MAX`] and
+/// [`ARCHIVE_STOP_MAX`], which are its own limits.
 pub const LEAVE_MAX: Duration = Duration::from_secs(5);
 /// A killed server's thread has so long to end; it takes microseconds unless the thread is stuck.
 pub const KILL_MAX: Duration = Duration::from_secs(2);
@@ -245,6 +269,30 @@ pub const NOTE_CHARS_MAX: usize = 300;
 /// No secret is longer; a mistaken path may name something endless.
 pub const SECRET_BYTES_MAX: u64 = 64 * 1024;
 
+// `herdctl bench`: it loads a machine that others may use, so it ends by itself and knows its own size.
+
+/// Clients that a bench may make: ten million names of fourteen bytes.
+pub const BENCH_CLIENTS_RANGE: RangeInclusive<u64> = 1..=10_000_000;
+/// Connections of a bench: each is looked at in turn, in one thread.
+pub const BENCH_CONNECTIONS_RANGE: RangeInclusive<u64> = 1..=1000;
+/// Commands in flight on one connection; more than a thousand only fill buffers.
+pub const BENCH_DEPTH_RANGE: RangeInclusive<u64> = 1..=4096;
+/// Commands a second of an open loop; more than one core can say.
+pub const BENCH_RATE_RANGE: RangeInclusive<f64> = 0.1..=10_000_000.0;
+/// Commands that a herd which falls behind owes on one connection before the bench says no more; their latencies count
+/// from when they were due all the same.
+pub const BENCH_WAITING_MAX: usize = 65_536;
+/// So many commands are in flight on a connection while the clients are introduced, and so long it may take.
+pub const BENCH_INTRODUCE_DEPTH: usize = 256;
+pub const BENCH_INTRODUCE_MAX: Duration = Duration::from_secs(300);
+/// What is owed at the end is waited for so long.
+pub const BENCH_DRAIN_MAX: Duration = Duration::from_secs(5);
+/// A probe of convergence is said so often: twenty a second cost nothing beside any load.
+pub const BENCH_PROBE_EVERY: Duration = Duration::from_millis(50);
+/// A probe that some server has not heard of by then is given up, and counted.
+pub const BENCH_PROBE_MAX: Duration = Duration::from_secs(5);
+/// No answer is longer: a WHATSAT has at most twenty places.
+pub const BENCH_ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 // `herdctl chaos`: what it does to a herd, and what it holds it to.
 
 /// `--clients`: each is a connection and a task of one thread.

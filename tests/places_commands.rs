@@ -143,7 +143,7 @@ fn check_asks_the_provider_only_if_it_is_told_to() {
     let said = field.run("check --places");
     assert_eq!(said.code, 0);
     assert!(
-        said.out.contains(&format!("✔ places: Google Places at {} answers: 20 places, in ", fake.url())),
+        said.out.contains(&format!("✔ places: Google Places at {}: 20 places around UCLA, in ", fake.url())),
         "{}",
         said.out
     );

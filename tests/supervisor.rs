@@ -88,6 +88,7 @@ fn chain(folder: &Path, names: &[&str]) -> Up {
             file_bytes_max: limits::LOG_FILE_BYTES_MAX,
             files_max: limits::LOG_FILES_MAX,
         },
+        archive: None,
         places: Places::default(),
         limits: Limits {
             line_bytes_max: limits::LINE_BYTES_MAX,

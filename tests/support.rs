@@ -254,6 +254,19 @@ impl Herd {
         });
     }
 
+    /// What the servers that run show.
+    pub fn running(&self) -> impl Iterator<Item = &Vitals> {
+        self.members.iter().flatten().map(|member| &*member.vitals)
+    }
+
+    /// Whether each server calls its links to servers that run live, and those to others not.
+    pub fn links_are_true(&self) -> bool {
+        self.members.iter().flatten().all(|member| {
+            let truth = |server: usize| self.members[server].is_some();
+            member.vitals.neighbours.iter().all(|neighbour| neighbour.live.load(Relaxed) == truth(neighbour.server))
+        })
+    }
+
     fn member(&self, name: &str) -> &Member {
         self.members[self.index(name)].as_ref().unwrap_or_else(|| panic!("{name} is down"))
     }

@@ -24,8 +24,8 @@ EXIT CODES
   6     taken           already running, or a port, lock or socket is taken:
                         nothing was started
   7     timeout         the call, the server or --wait ran out of time
-  8     check_failed    the answer is \"no\": ps --check, an answer `? …`, or a
-                        promise that `chaos` found broken
+  8     check_failed    the answer is \"no\": ps --check, bench --fail-if, an
+                        answer `? …`, or a promise that `chaos` found broken
   9     version         herdctl and the running herd speak different protocols
   130   interrupted     a second Ctrl-C forced the end
 
@@ -38,8 +38,8 @@ JSON
   \"schema\": \"herd.ps/1\", \"herd.change/1\", \"herd.up/1\", \"herd.down/1\",
   \"herd.check/1\", \"herd.init/1\", \"herd.version/1\", \"herd.iamat/1\",
   \"herd.whatsat/1\", \"herd.fault/1\", \"herd.links/1\", \"herd.whereis/1\",
-  \"herd.forget/1\", \"herd.chaos/1\". Fields may be added, never renamed.
-  `wait` answers with herd.ps/1.
+  \"herd.forget/1\", \"herd.bench/1\", \"herd.chaos/1\". Fields may be added,
+  never renamed. `wait` answers with herd.ps/1.
 
   Times are RFC 3339, UTC, with microseconds. Durations are whole numbers, the
   unit last in their name: took_us, uptime_ms.

@@ -9,8 +9,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::RangedU64ValueParser;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
+use super::bench::plan::{Condition, Mix, parse_condition, parse_mix};
 pub use chaos::Chaos;
 pub use faults::{Chance, Cut, Delay, Ends, Forget, Heal, Partition, Throttle, Wait, Whereis};
 pub use members::{Kill, Members, Pause, Restart, Start};
@@ -19,6 +21,7 @@ use super::fake_places::Scenario;
 use super::human::parse_duration;
 use super::term::Choice;
 use crate::config::topology;
+use crate::limits;
 
 const TEMPLATE: &str = "{before-help}{about-with-newline}
 {usage-heading} {usage}
@@ -213,7 +216,7 @@ pub enum Command {
     /// Take a client's location out of every running server
     #[command(
         before_help = "Example: herdctl forget kiwi.cs.ucla.edu",
-        after_help = "For a location with a time far in the future, which nothing can replace. The servers' protocol has no word for it: a server that cannot be reached now (paused, hung) still knows, and tells the others when it comes back. The answer says what may bring it back; then forget once more.",
+        after_help = "For a location with a time far in the future, which nothing can replace. The servers' protocol has no word for it: a server that cannot be reached now (paused, hung) still knows, and tells the others when it comes back; so does an archive on disk. The answer says what may bring it back; then forget once more.",
         help_template = TEMPLATE
     )]
     Forget(Forget),
@@ -252,6 +255,13 @@ pub enum Command {
         help_template = TEMPLATE
     )]
     Send(Send),
+    /// Load the running herd and measure it
+    #[command(
+        before_help = "Example: herdctl bench --rate 20000 --fail-if 'p99>5ms'",
+        after_help = "Without --rate each connection keeps --depth commands in flight. With it commands are due at fixed moments, and latencies count from those, so a herd that stands still is not flattered. Convergence is a probe a moment, said at the first server loaded and asked for at all others until the last has answered with it: too long by one round trip at most. All clocks are the bench's own. Clients called bench-… stay in the herd's memory. --fail-if takes p50, p90, p99, p99.9 or max of iamat, whatsat or convergence (whatsat.p99>1s), and throughput<N; exit code 8.",
+        help_template = TEMPLATE
+    )]
+    Bench(Bench),
     /// Break the herd on purpose, and judge whether it kept its promises
     #[command(
         before_help = "Example: herdctl chaos --own --for 10s",
@@ -397,6 +407,48 @@ pub struct Send {
     /// The server to send to [default: the first that runs]
     #[arg(long, value_name = "SERVER")]
     pub to: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Bench {
+    /// Clients that move
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = RangedU64ValueParser::<u64>::new().range(limits::BENCH_CLIENTS_RANGE))]
+    pub clients: u64,
+    /// Connections they are said over
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = RangedU64ValueParser::<usize>::new().range(limits::BENCH_CONNECTIONS_RANGE))]
+    pub connections: usize,
+    /// Commands in flight on each
+    #[arg(long, value_name = "N", default_value_t = 16, conflicts_with = "rate", value_parser = RangedU64ValueParser::<usize>::new().range(limits::BENCH_DEPTH_RANGE))]
+    pub depth: usize,
+    /// Commands a second in all: an open loop
+    #[arg(long, value_name = "R", value_parser = parse_rate)]
+    pub rate: Option<f64>,
+    /// IAMAT to WHATSAT
+    #[arg(long, value_name = "N:N", default_value = "95:5", value_parser = parse_mix)]
+    pub mix: Mix,
+    /// The server to load, or all [default: the first that runs]
+    #[arg(long, value_name = "SERVER")]
+    pub to: Option<String>,
+    /// How long to measure
+    #[arg(long, value_name = "DUR", default_value = "10s", value_parser = parse_duration)]
+    pub duration: Duration,
+    /// How long to load before that
+    #[arg(long, value_name = "DUR", default_value = "1s", value_parser = parse_duration)]
+    pub warm_up: Duration,
+    /// Do not measure convergence
+    #[arg(long)]
+    pub no_convergence: bool,
+    /// Exit with 8 if this holds; may be given more than once
+    #[arg(long, value_name = "COND", value_parser = parse_condition)]
+    pub fail_if: Vec<Condition>,
+    /// Load servers, or a provider of places, not on this machine
+    #[arg(long)]
+    pub allow_remote: bool,
+}
+
+fn parse_rate(typed: &str) -> Result<f64, String> {
+    let rate: Option<f64> = typed.parse().ok().filter(|rate| limits::BENCH_RATE_RANGE.contains(rate));
+    rate.ok_or_else(|| "commands a second: 0.1 to 10000000".into())
 }
 
 #[derive(Debug, Args)]

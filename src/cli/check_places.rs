@@ -116,7 +116,7 @@ impl Finding {
             }
             (None, Some(asked)) => {
                 let places = counted(asked.places, "place");
-                let _ = writeln!(text, "✔ places: {} answers: {places}, in {} ms", self.about, asked.took_ms);
+                let _ = writeln!(text, "✔ places: {}: {places} around UCLA, in {} ms", self.about, asked.took_ms);
             }
             (None, None) => {}
         }
@@ -166,8 +166,11 @@ fn advice(why: &Failure) -> &'static str {
              missing payment does not"
         }
         Failure::NoClient => "install the system's certificates (ca-certificates), or set SSL_CERT_FILE",
-        Failure::Unreachable(_) => {
+        Failure::Unreachable(_) | Failure::Nameless => {
             "is there a network? A proxy is taken from HTTPS_PROXY, unless [places] says proxy = \"none\""
+        }
+        Failure::Distrusted => {
+            "is a proxy in between that decrypts? If you trust it, SSL_CERT_FILE can name a file with its certificate"
         }
         Failure::Slow(_) | Failure::Broken => "the network or the provider is slow or breaks off: try again",
         Failure::TooLong | Failure::Strange(_) => {

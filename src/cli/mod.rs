@@ -3,6 +3,7 @@
 
 mod about;
 mod args;
+mod bench;
 mod chaos;
 pub mod check;
 mod check_places;
@@ -112,6 +113,7 @@ fn obey(command: Command, session: &mut Session) -> Done {
         Command::Iamat(args) => talk::iamat(&args, session),
         Command::Whatsat(args) => talk::whatsat(&args, session),
         Command::Send(args) => talk::send(&args, session),
+        Command::Bench(args) => bench::run(&args, session),
         Command::Chaos(args) => chaos::run(&args, session),
         Command::Check(args) => file::check(&args, session),
         Command::Init(args) => file::init(&args, session),

@@ -122,6 +122,14 @@ impl Output {
         }
     }
 
+    /// Says how far a long command is, where a person may be watching: on a terminal only.
+    pub fn progress(&mut self, text: &str) {
+        if self.messages.is_terminal {
+            let text = self.messages.pen.ink(term::DIM, text);
+            self.message(&text);
+        }
+    }
+
     /// What to do next; a [`message`](Self::message).
     pub fn hint(&mut self, text: &str) {
         let hint = self.messages.pen.ink(term::HINT, "hint:");

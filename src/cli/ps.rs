@@ -131,6 +131,10 @@ fn note(ps: &Ps, server: &ServerStatus) -> String {
     if server.log_lost > 0 {
         notes.push(format!("{} not written", human::count(server.log_lost, "log record")));
     }
+    if let Some((archive, why)) = server.archive.as_ref().and_then(|archive| Some((archive, archive.trouble.as_ref()?)))
+    {
+        notes.push(format!("archive not written, {} behind: {why}", human::count(archive.lag, "edition")));
+    }
     notes.extend(ps.faults.iter().filter(|fault| fault.from == server.name).map(super::faults::described));
     notes.retain(|note| !note.is_empty());
     notes.join("; ")
@@ -205,7 +209,7 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::herd::api::LinkStatus;
+    use crate::herd::api::{ArchiveStatus, LinkStatus};
 
     fn server(name: &str, state: State, port: u16) -> ServerStatus {
         let lives = state == State::Running || state == State::Paused;
@@ -226,6 +230,7 @@ mod tests {
             digest: "00c0ffee00c0ffee".into(),
             unconfirmed: 0,
             log_lost: 0,
+            archive: None,
             note: (state == State::Paused).then(|| "accepts, does not answer".into()),
         }
     }
@@ -300,6 +305,17 @@ Jaquez    paused         127.0.0.1:11004  12m  2/2    3        41     0         
         let (table, _) = shown(&ps(), true);
         assert!(table.contains("00c0ffee00c0ffee") && table.contains("2026-11-22T15:04:05.123456Z"), "{table}");
         assert!(table.ends_with("\nLINK            STATE  LAG → / ←\nClark – Jaquez  down   –\n"), "{table}");
+    }
+
+    #[test]
+    fn an_archive_in_trouble_is_noted_and_one_that_is_well_is_not() {
+        let mut herd = ps();
+        let well = ArchiveStatus { stored: 40, lag: 17, committed: None, trouble: None };
+        herd.servers[0].archive = Some(well.clone());
+        herd.servers[2].archive = Some(ArchiveStatus { trouble: Some("No space left on device".into()), ..well });
+        let (table, _) = shown(&herd, false);
+        let noted = "accepts, does not answer; archive not written, 17 editions behind: No space left on device\n";
+        assert!(table.ends_with(noted) && table.matches("archive").count() == 1, "{table}");
     }
 
     #[test]

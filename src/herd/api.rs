@@ -82,8 +82,23 @@ pub struct ServerStatus {
     pub unconfirmed: u64,
     /// Log records that could not be written.
     pub log_lost: u64,
+    /// What is on the disk of what it knows; nothing without an archive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub archive: Option<ArchiveStatus>,
     /// What a person should know: why it crashed, what a pause means.
     pub note: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArchiveStatus {
+    /// The edition up to which it is on the disk.
+    pub stored: u64,
+    /// How many editions it is behind.
+    pub lag: u64,
+    /// When something was last stored in this incarnation: RFC 3339, UTC, microseconds.
+    pub committed: Option<String>,
+    /// Why nothing is stored at present.
+    pub trouble: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,10 +8,10 @@ use std::time::Instant;
 use jiff::Timestamp;
 
 use super::Herd;
-use super::api::{self, LinkStatus, Ps, ServerStatus, State, Summary};
+use super::api::{self, ArchiveStatus, LinkStatus, Ps, ServerStatus, State, Summary};
 use super::child::Child;
 use crate::config::{Config, Link};
-use crate::server::vitals::{Neighbour, Vitals};
+use crate::server::vitals::{Neighbour, Vitals, archive_trouble};
 
 /// The `herd.ps/1` document.
 pub fn ps(herd: &Herd) -> Ps {
@@ -78,7 +78,22 @@ fn server(config: &Config, children: &[Child], index: usize) -> ServerStatus {
         digest: format!("{:016x}", level(|vitals| vitals.digest.load(Relaxed))),
         unconfirmed: level(|vitals| vitals.unconfirmed.load(Relaxed)),
         log_lost: level(|vitals| vitals.log_lost.load(Relaxed)),
+        archive: vitals.filter(|_| config.archive.is_some()).map(archive),
         note: child.note(),
+    }
+}
+
+fn archive(vitals: &Vitals) -> ArchiveStatus {
+    // In this order, or an archive could be ahead of its atlas.
+    let stored = vitals.archive.stored.load(Relaxed);
+    let lag = vitals.edition.load(Relaxed).saturating_sub(stored);
+    let committed = vitals.archive.committed_at_us.load(Relaxed);
+    let committed = i64::try_from(committed).ok().filter(|&at| at > 0);
+    ArchiveStatus {
+        stored,
+        lag,
+        committed: committed.and_then(|at| Timestamp::from_microsecond(at).ok()).map(rfc3339),
+        trouble: archive_trouble(&vitals.archive),
     }
 }
 

@@ -74,6 +74,9 @@ pub async fn forget(herd: &Shared, order: &ForgetOrder) -> Result<Forgotten, Fai
     if left {
         may_return.push("a neighbour tells it again and again: a client may still be saying it".into());
     }
+    if herd.config.archive.is_some() {
+        may_return.push("the archives on the disk keep it, and a server that starts reads its own".into());
+    }
     let faults = herd.faults.count();
     if faults > 0 {
         may_return.push(format!("{faults} of the links' faults may hold it up on its way"));

@@ -23,6 +23,7 @@ use super::record::Level;
 use super::socket::{self, Outbox, Socket};
 use super::state::{Admission, Server};
 use super::{clock, link};
+use crate::config::Traffic;
 use crate::limits;
 use crate::protocol::atlas::Edition;
 use crate::protocol::hello;
@@ -333,7 +334,7 @@ impl Client {
 
     fn log_said(&self, held: &Held) {
         let (journal, now) = (&self.server.journal, clock::now());
-        if held.is_places {
+        if held.is_places && self.server.config.log.traffic != Traffic::Off {
             journal.client_traffic(now, Level::Out, &self.who, &self.server.lookups.logged(&held.bytes));
         } else {
             journal.client_traffic(now, Level::Out, &self.who, &held.bytes);

@@ -415,10 +415,7 @@ impl<'a> Talk<'a> {
                 self.owes_heard = true;
                 self.server.neighbours[self.neighbour].resume.set((self.their_run, self.link.heard()));
             }
-            Effect::Acknowledged => {
-                self.setbacks.ease();
-                self.server.confirmed_by(self.neighbour, self.link.acknowledged(), self.link.confirmed());
-            }
+            Effect::Acknowledged => self.setbacks.ease(),
             Effect::GoneBack => {
                 self.owes_mark = true;
                 if self.setbacks.count == 0 {
@@ -436,11 +433,19 @@ impl<'a> Talk<'a> {
         }
         if !self.outbox.is_empty() {
             self.outbox.write(write)?;
-            if let Some(told) = self.link.told() {
-                self.server.told(self.neighbour, self.seat.id, told, self.link.told_whole());
-            }
         }
+        self.show();
         Ok(())
+    }
+
+    /// Shows how far the neighbour is, which may release answers.
+    fn show(&self) {
+        let (server, link) = (self.server, &self.link);
+        if let Some(told) = link.told() {
+            server.told(self.neighbour, self.seat.id, told, link.told_whole());
+            let (heard, whole) = (link.acknowledged().max(link.confirmed()), link.confirmed());
+            server.confirmed_by(self.neighbour, self.seat.id, heard, whole);
+        }
     }
 
     fn owes(&self) -> bool {
@@ -453,13 +458,7 @@ impl<'a> Talk<'a> {
             self.link.say_heard(&mut bytes);
         }
         if self.may_tell() {
-            if std::mem::take(&mut self.owes_mark) {
-                self.link.say_mark(&mut bytes);
-            }
-            let node = self.server.node.borrow();
-            if self.link.owes(node.atlas()) || (bytes.is_empty() && self.said_at.elapsed() >= limits::HEARTBEAT_EVERY) {
-                self.link.tell(node.atlas(), self.setbacks.batch_bytes(), &mut bytes);
-            }
+            self.tell(&mut bytes);
         }
         if !bytes.is_empty() {
             self.said_at = clock::instant();
@@ -471,6 +470,20 @@ impl<'a> Talk<'a> {
     /// Whether reports may be told now: not while the link rests from having lost them.
     fn may_tell(&self) -> bool {
         self.setbacks.rest_until.is_none()
+    }
+
+    /// Appends what the neighbour is owed of the atlas, or a heartbeat if one is due.
+    fn tell(&mut self, bytes: &mut Vec<u8>) {
+        if std::mem::take(&mut self.owes_mark) {
+            self.link.say_mark(bytes);
+        }
+        let (node, batch_bytes) = (self.server.node.borrow(), self.setbacks.batch_bytes());
+        if self.link.owes(node.atlas()) {
+            self.link.tell(node.atlas(), batch_bytes, bytes);
+        }
+        if bytes.is_empty() && self.said_at.elapsed() >= limits::HEARTBEAT_EVERY {
+            self.link.tell(node.atlas(), batch_bytes, bytes);
+        }
     }
 
     fn breach(&self, start: usize) -> Down {

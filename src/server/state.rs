@@ -58,6 +58,8 @@ pub(super) enum Leaving {
     Clients,
     /// Neighbours are told the rest.
     Links,
+    /// The archive is told the rest.
+    Archive,
 }
 
 /// Whether there was room for one more client.
@@ -171,10 +173,10 @@ impl Server {
         self.confirmations.sent(link, whole);
     }
 
-    /// A neighbour has said that it heard up to `heard`, and is whole up to `whole`.
-    pub(super) fn confirmed_by(&self, neighbour: usize, heard: Edition, whole: Edition) {
+    /// A neighbour has heard up to `heard`, and is whole up to `whole`.
+    pub(super) fn confirmed_by(&self, neighbour: usize, link: Source, heard: Edition, whole: Edition) {
         self.vitals.neighbours[neighbour].heard.store(heard, Relaxed);
-        self.confirmations.heard(whole);
+        self.confirmations.heard(link, whole);
     }
 
     pub(super) fn count_unconfirmed(&self, answers: u64) {
@@ -230,7 +232,7 @@ impl Server {
     }
 
     pub(super) fn links_leave(&self) -> bool {
-        self.leaving.get() == Leaving::Links
+        self.leaving.get() >= Leaving::Links
     }
 
     pub(super) fn move_on(&self, leaving: Leaving) {

@@ -226,7 +226,8 @@ fn whole_herd(ps: &Ps, ack: Option<Ack>, asked: &Asked) -> Result<(Begin, Vec<(S
         links: ps.links.iter().map(|link| [link.from.clone(), link.to.clone()]).collect(),
         ack: match ack {
             Ack::Heard => history::Ack::Heard,
-            Ack::Sent => history::Ack::Sent,
+            // What a disk keeps of a server that died comes back with it; until then no neighbour is promised to have it.
+            Ack::Sent | Ack::Stored => history::Ack::Sent,
         },
         answer_ms_max: ms(limits::CHAOS_ANSWER_MAX),
         settle_ms_max: ms(asked.settle),

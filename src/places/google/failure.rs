@@ -3,7 +3,7 @@
 //! Nothing of a request is kept in here, so whatever prints a failure prints no key and no place. Of Google's own
 //! texts only words of the kind `SERVICE_DISABLED` are kept: its messages may hold project numbers and addresses.
 
-use std::error::Error as _;
+use std::error::Error;
 use std::fmt;
 use std::io;
 use std::time::Duration;
@@ -16,8 +16,12 @@ use crate::places::Condition;
 pub enum Failure {
     /// No HTTP client could be made: no certificates to trust.
     NoClient,
+    /// Its name cannot be looked up: most often there is no network.
+    Nameless,
     /// It cannot be connected to.
     Unreachable(Option<io::ErrorKind>),
+    /// Its certificate is not one that this machine trusts.
+    Distrusted,
     /// It did not answer within this time.
     Slow(Duration),
     /// The connection broke while it answered.
@@ -56,7 +60,7 @@ impl Failure {
     /// Whether asking once more, soon, may help.
     pub(super) fn may_pass(&self) -> bool {
         match self {
-            Self::Unreachable(_) => true,
+            Self::Unreachable(_) | Self::Nameless => true,
             Self::ItsOwn(status) => matches!(status, 200 | 500 | 502 | 503 | 504),
             Self::Strange(status) => matches!(status, 500 | 502 | 503 | 504),
             _ => false,
@@ -84,8 +88,10 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoClient => write!(f, "no certificates to trust are found on this machine"),
+            Self::Nameless => write!(f, "the places provider's name cannot be looked up"),
             Self::Unreachable(Some(why)) => write!(f, "the places provider cannot be reached: {why}"),
             Self::Unreachable(None) => write!(f, "the places provider cannot be reached"),
+            Self::Distrusted => write!(f, "the places provider's certificate is not trusted"),
             Self::Slow(time) => write!(f, "the places provider did not answer within {} s", time.as_secs()),
             Self::Broken => write!(f, "the places provider broke off its answer"),
             Self::TooLong => write!(f, "the places provider's answer is too long"),
@@ -103,18 +109,23 @@ impl fmt::Display for Failure {
     }
 }
 
-impl std::error::Error for Failure {}
+impl Error for Failure {}
 
 impl From<reqwest::Error> for Failure {
     fn from(why: reqwest::Error) -> Self {
         // The URL may hold the key. Nothing of the error itself is kept.
         let why = why.without_url();
-        if why.is_connect() {
+        let says = |word| causes(&why).any(|cause| cause.to_string().contains(word));
+        if why.is_builder() {
+            Self::NoClient
+        } else if says("certificate") {
+            Self::Distrusted
+        } else if says("dns error") {
+            Self::Nameless
+        } else if why.is_connect() {
             Self::Unreachable(io_kind(&why))
         } else if why.is_timeout() {
             Self::Slow(limits::PLACES_REQUEST_MAX)
-        } else if why.is_builder() {
-            Self::NoClient
         } else {
             Self::Broken
         }
@@ -123,14 +134,13 @@ impl From<reqwest::Error> for Failure {
 
 /// The system's word for what went wrong below.
 fn io_kind(why: &reqwest::Error) -> Option<io::ErrorKind> {
-    let mut kind = why.is_timeout().then_some(io::ErrorKind::TimedOut);
-    let mut source = why.source();
-    while let Some(why) = source {
-        let found = why.downcast_ref::<io::Error>().map(io::Error::kind);
-        kind = found.filter(|kind| *kind != io::ErrorKind::Other).or(kind);
-        source = why.source();
-    }
-    kind
+    let kinds = causes(why).filter_map(|cause| cause.downcast_ref::<io::Error>().map(io::Error::kind));
+    let timeout = why.is_timeout().then_some(io::ErrorKind::TimedOut);
+    kinds.filter(|kind| *kind != io::ErrorKind::Other).last().or(timeout)
+}
+
+fn causes(why: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
+    std::iter::successors(why.source(), |&cause| cause.source())
 }
 
 /// A word like `API_KEY_INVALID`, if that is what it is.
