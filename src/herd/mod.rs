@@ -5,17 +5,21 @@
 //! across an await; so `ps` is answered at once, whatever else hangs. What a server knows or says is none of
 //! the herd's business: it sees atomics and sends signals.
 //!
-//! Reading order: here (prepare, serve, the loop), `child` one server, `orders` what is done to servers,
-//! `status` what they look like, `chronicle` what has happened, `metrics` the same in numbers, `control` the HTTP API, [`den`] and [`lock`] the folder and who holds it,
+//! Reading order: here (prepare, serve, the loop), `asked` what the loop is asked, `child` one server, `orders` what is done to servers,
+//! `faults` what is wrong with the links, `later` what undoes itself, `whereis` what servers know, `status` what they look like,
+//! `chronicle` what has happened, `metrics` the same in numbers, `control` the HTTP API, [`den`] and [`lock`] the folder and who holds it,
 //! `ports`, `secret`, `names`, `signals`, `panics`, [`detach`] the life without a terminal, [`api`] the documents.
 
 pub mod api;
+mod asked;
 mod child;
 mod chronicle;
 mod control;
 pub mod den;
 pub mod detach;
+mod faults;
 mod guest;
+mod later;
 pub mod lock;
 mod metrics;
 mod names;
@@ -27,6 +31,7 @@ mod secret;
 mod signals;
 mod status;
 mod ticker;
+mod whereis;
 
 use std::cell::RefCell;
 use std::io::{self, Write};
@@ -48,12 +53,13 @@ use crate::config::{self, Config, Log, WhenBehind};
 use crate::limits;
 use crate::server::journal::Journal;
 use crate::server::{self, Provider, Seat, Secret, Trouble};
-use api::{Change, Down, DownOrder, EventsQuery, Failure, Kind, Order, Ps};
+use api::{Down, DownOrder, Failure, Kind, Ps};
+use asked::Asked;
 use child::{Child, Ending, Gifts};
-use chronicle::{Chronicle, Subscription};
+use chronicle::Chronicle;
 use control::Control;
 use den::Den;
-use orders::Verb;
+use faults::Ills;
 
 /// What `herdctl up` was asked.
 #[derive(Debug, Clone)]
@@ -169,6 +175,7 @@ impl Supervisor {
         let chronicle = Rc::new(Chronicle::new(&config, since));
         let child = |(index, server): (usize, &config::Server)| Child::new(index, &server.name, chronicle.clone());
         let children = config.servers.iter().enumerate().map(child).collect();
+        let faults = Ills::none(&config, chronicle.clone());
         let herd = Herd {
             config: Arc::new(config),
             body,
@@ -178,6 +185,7 @@ impl Supervisor {
             up_at: Instant::now(),
             children,
             chronicle,
+            faults,
             changed: Arc::new(Notify::new()),
             events,
             leaving: None,
@@ -197,6 +205,8 @@ struct Herd {
     children: Vec<Child>,
     /// Where whatever is done is noted, right after it was logged.
     chronicle: Rc<Chronicle>,
+    /// What is wrong with the links; it outlives the servers.
+    faults: Ills,
     /// Rung when a server's phase, a link's liveness, or anything here has changed.
     changed: Arc<Notify>,
     events: mpsc::Sender<Event>,
@@ -227,16 +237,6 @@ enum Event {
     Ready(Result<(), Failure>),
     /// All servers have left.
     Left(Down),
-}
-
-/// A question or an order, and where its answer goes.
-#[derive(Debug)]
-enum Asked {
-    Ps(oneshot::Sender<Ps>),
-    Order(Verb, Order, oneshot::Sender<Result<Change, Failure>>),
-    Down(DownOrder, oneshot::Sender<Down>),
-    Metrics(oneshot::Sender<String>),
-    Events(EventsQuery, oneshot::Sender<Result<Subscription, Failure>>),
 }
 
 /// A herd whose ports are bound and whose servers do not run yet.
@@ -320,7 +320,7 @@ async fn live(herd: &Shared, mut inbox: mpsc::Receiver<Event>, foreground: bool,
     loop {
         let event = inbox.recv().await.expect("the herd itself holds a sender");
         match event {
-            Event::Asked(asked) => answer(herd, asked),
+            Event::Asked(asked) => asked::answer(herd, asked),
             Event::Ended { index, life, ending } => {
                 let mut herd = herd.borrow_mut();
                 herd.children[index].ended(life, ending);
@@ -350,29 +350,6 @@ async fn live(herd: &Shared, mut inbox: mpsc::Receiver<Event>, foreground: bool,
                 return Outcome { down, trouble };
             }
         }
-    }
-}
-
-/// Answers at once, or starts a task that will. Whoever asked may have gone: then the answer is dropped.
-fn answer(herd: &Shared, asked: Asked) {
-    match asked {
-        Asked::Ps(to) => {
-            let _ = to.send(herd.borrow_mut().ps());
-        }
-        Asked::Order(verb, order, to) => {
-            let herd = herd.clone();
-            spawn_local(async move {
-                let _ = to.send(orders::carry_out(&herd, verb, &order).await);
-            });
-        }
-        Asked::Metrics(to) => {
-            herd.borrow_mut().observe();
-            let _ = to.send(metrics::page(&herd.borrow()));
-        }
-        Asked::Events(query, to) => {
-            let _ = to.send(herd.borrow().chronicle.subscribe(&query));
-        }
-        Asked::Down(order, to) => leave(herd, order, Some(to), "by the command line"),
     }
 }
 
@@ -442,6 +419,7 @@ impl Herd {
             listener,
             herd_up_since: self.since,
             secret: self.secret.clone(),
+            faults: self.faults.towards(index),
             provider: self.provider.clone(),
             changed: self.changed.clone(),
             events: self.events.clone(),

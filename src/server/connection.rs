@@ -22,7 +22,7 @@ use tracing::{info, warn};
 use super::counts::{self, Counts};
 use super::events::{self, Answer, Hops, News, What};
 use super::record::Level;
-use super::socket::{self, Outbox};
+use super::socket::{self, Outbox, Socket};
 use super::state::{Admission, Server};
 use super::{clock, link};
 use crate::config::Traffic;
@@ -33,7 +33,7 @@ use crate::protocol::line::fields;
 use crate::protocol::node::{self, Reply};
 
 /// Serves one connection to its end.
-pub(super) async fn serve(server: Rc<Server>, mut stream: TcpStream, address: SocketAddr, admission: Admission) {
+pub(super) async fn serve(server: Rc<Server>, mut stream: Socket, address: SocketAddr, admission: Admission) {
     let seat = server.seat_client();
     let mut client = Client::new(Rc::clone(&server), address, admission);
     let connected = || info!("{} connected, {} now", client.who, server.clients());
@@ -92,6 +92,25 @@ struct Held {
     read_at: Option<Instant>,
     /// They are one answer to a question, on many lines.
     is_places: bool,
+}
+
+/// Lines of one burst that were refused for more than their form.
+#[derive(Default)]
+struct Refused {
+    full: u64,
+    future: u64,
+}
+
+impl Refused {
+    fn log(&self, who: &str) {
+        let Self { full, future } = self;
+        if *full > 0 {
+            warn!("{who}: {full} new clients refused, the atlas holds clients_max");
+        }
+        if *future > 0 {
+            warn!("{who}: {future} locations refused, further in the future than future_seconds_max");
+        }
+    }
 }
 
 enum End {
@@ -248,7 +267,7 @@ impl Client {
     fn hear(&mut self) {
         let server = Rc::clone(&self.server);
         let (now, line_bytes_max) = (clock::now(), server.line_bytes_max());
-        let (mut heard, mut refused) = (0, 0_u64);
+        let (mut heard, mut refused) = (0, Refused::default());
         let mut held = Held { read_at: Some(self.heard_at), ..Held::default() };
         let mut hops = server.herald.hops();
         let mut node = server.node.borrow_mut();
@@ -274,10 +293,8 @@ impl Client {
                     self.lookup = Some(Box::pin(async move { server.lookups.answer(&query).await }));
                 }
                 Reply::Refuse => held.refused += 1,
-                Reply::Full => {
-                    held.refused += 1;
-                    refused += 1;
-                }
+                Reply::Full => (held.refused, refused.full) = (held.refused + 1, refused.full + 1),
+                Reply::Future => (held.refused, refused.future) = (held.refused + 1, refused.future + 1),
                 Reply::HangUp => {
                     held.refused += 1;
                     self.ending = Some(Gone::Http);
@@ -300,9 +317,7 @@ impl Client {
         }
         self.forget_heard(heard);
         server.learned();
-        if refused > 0 {
-            warn!("{}: {refused} new clients refused, the atlas holds clients_max", self.who);
-        }
+        refused.log(&self.who);
         self.hold(held);
     }
 

@@ -4,7 +4,8 @@
 //! would stand still for ever. What it says goes out in one write a burst. A neighbour that is slow costs nothing
 //! but its number, for nothing is put into the outbox before the last of it has been taken.
 //!
-//! Faults, when there are any, act here and nowhere else, on the path that health uses.
+//! Faults, when there are any, act here and nowhere else, on the path that health uses: whatever is heard of a
+//! neighbour comes through [`Inlet`], and a link that is cut is neither dialled nor answered.
 
 use std::fmt;
 use std::io;
@@ -20,11 +21,12 @@ use tokio::task::yield_now;
 use tokio::time::{sleep, sleep_until, timeout};
 use tracing::{info, warn};
 
-use super::backoff::backoff;
 use super::clock;
 use super::events::{self, Hops, News, What};
+use super::fault::{CUT, Inlet};
 use super::record::Level;
-use super::socket::{Outbox, linger};
+use super::setbacks::{Setbacks, backoff};
+use super::socket::{Outbox, Socket, linger, until};
 use super::state::{ClientSeat, LinkSeat, Server, random};
 use super::tally::Tally;
 use crate::limits;
@@ -38,9 +40,9 @@ pub(super) async fn keep(server: Rc<Server>, neighbour: usize) {
     let (mut tries, mut last_said) = (0, String::new());
     while !server.is_leaving() {
         match dial(&server, neighbour).await {
-            Ok((stream, proven, inbox)) => {
+            Ok(made) => {
                 (tries, last_said) = (0, String::new());
-                talk(&server, stream, neighbour, proven, inbox).await;
+                talk(&server, made).await;
             }
             // The same trouble is said once, however often it is met.
             Err(why) if why.to_string() != last_said => {
@@ -58,7 +60,7 @@ pub(super) async fn keep(server: Rc<Server>, neighbour: usize) {
 /// seat until it has proved itself, so that hellos cannot crowd a server any more than clients can.
 pub(super) async fn answer(
     server: &Rc<Server>,
-    mut stream: TcpStream,
+    mut stream: Socket,
     seat: ClientSeat,
     address: SocketAddr,
     hello: &[u8],
@@ -67,12 +69,12 @@ pub(super) async fn answer(
     let who = format!("client {address}");
     let proving = prove_as_listener(server, &mut stream, &who, hello, &mut inbox);
     match timeout(limits::HANDSHAKE_MAX, proving).await.unwrap_or(Err(NoLink::Slow)) {
-        Ok((neighbour, proven)) => {
+        Ok((neighbour, proven, inlet)) => {
             drop(seat);
             let name = &server.neighbours[neighbour].name;
             let proved = || info!("{who} has proved that it is {name}");
             server.herald.tell(proved, What::Gone { address, why: format!("it is {name}") });
-            talk(server, stream, neighbour, proven, inbox).await;
+            talk(server, Made { stream, neighbour, proven, inlet, inbox }).await;
         }
         Err(why) => {
             linger(stream, &server.scratch).await;
@@ -81,6 +83,16 @@ pub(super) async fn answer(
             server.herald.tell(gone, What::Gone { address, why: format!("it claimed to be a neighbour, but {why}") });
         }
     }
+}
+
+/// A proven connection.
+struct Made<'a> {
+    stream: Socket,
+    neighbour: usize,
+    proven: Proven,
+    inlet: Inlet<'a>,
+    /// What has come after the handshake.
+    inbox: Vec<u8>,
 }
 
 /// Why there is no link.
@@ -93,6 +105,8 @@ enum NoLink {
     Slow,
     /// The kernel connected the socket to itself.
     Itself,
+    /// A fault.
+    Cut,
 }
 
 impl fmt::Display for NoLink {
@@ -103,6 +117,7 @@ impl fmt::Display for NoLink {
             Self::RefusedUs => write!(f, "it refused our hello; its log says why"),
             Self::Slow => write!(f, "it does not answer"),
             Self::Itself => write!(f, "nobody listens there"),
+            Self::Cut => f.write_str(CUT),
         }
     }
 }
@@ -119,32 +134,36 @@ impl From<Refusal> for NoLink {
     }
 }
 
-async fn dial(server: &Rc<Server>, neighbour: usize) -> Result<(TcpStream, Proven, Vec<u8>), NoLink> {
+async fn dial(server: &Rc<Server>, neighbour: usize) -> Result<Made<'_>, NoLink> {
+    if server.neighbours[neighbour].fault.get().is_closed() {
+        return Err(NoLink::Cut);
+    }
     let address = server.neighbours[neighbour].address;
     let connecting = timeout(limits::DIAL_MAX, TcpStream::connect(address));
-    let mut stream = connecting.await.map_err(|_| NoLink::Slow)??;
+    let mut stream = Socket::new(connecting.await.map_err(|_| NoLink::Slow)??, &server.power_cut);
     // Dialling a dead port of the ephemeral range can reach the dialling socket itself.
     if stream.local_addr()? == stream.peer_addr()? {
         return Err(NoLink::Itself);
     }
     stream.set_nodelay(true)?;
-    let mut inbox = Vec::new();
-    let proving = prove_as_dialer(server, neighbour, &mut stream, &mut inbox);
+    let (mut inlet, mut inbox) = (Inlet::new(server, neighbour), Vec::new());
+    let proving = prove_as_dialer(server, neighbour, &mut stream, &mut inlet, &mut inbox);
     let proven = timeout(limits::HANDSHAKE_MAX, proving).await.map_err(|_| NoLink::Slow)??;
-    Ok((stream, proven, inbox))
+    Ok(Made { stream, neighbour, proven, inlet, inbox })
 }
 
 async fn prove_as_dialer(
     server: &Rc<Server>,
     neighbour: usize,
     stream: &mut TcpStream,
+    inlet: &mut Inlet<'_>,
     inbox: &mut Vec<u8>,
 ) -> Result<Proven, NoLink> {
     let name = &server.neighbours[neighbour].name;
     let dialing = Dialing::new(server.identity(), name, nonce()?);
     let (mut read, mut write) = stream.split();
     say(server, &mut write, name, dialing.hello()).await?;
-    let line = hear_line(server, &mut read, name, inbox).await?;
+    let line = hear_line(server, &mut read, inlet, name, inbox).await?;
     if line.starts_with(b"?") {
         return Err(NoLink::RefusedUs);
     }
@@ -153,13 +172,13 @@ async fn prove_as_dialer(
     Ok(proven)
 }
 
-async fn prove_as_listener(
-    server: &Rc<Server>,
+async fn prove_as_listener<'a>(
+    server: &'a Rc<Server>,
     stream: &mut TcpStream,
     who: &str,
     hello: &[u8],
     inbox: &mut Vec<u8>,
-) -> Result<(usize, Proven), NoLink> {
+) -> Result<(usize, Proven, Inlet<'a>), NoLink> {
     server.journal.neighbour_traffic(clock::now(), Level::In, who, &with_newline(hello));
     let (mut read, mut write) = stream.split();
     let expected = |from: &str| server.neighbour_that_dials(from).is_some();
@@ -168,13 +187,18 @@ async fn prove_as_listener(
         Ok(answering) => answering,
         Err(why) => return refuse(server, &mut write, who, hello, why).await,
     };
+    let neighbour = server.neighbour_that_dials(&from).expect("expected above");
+    let mut inlet = Inlet::new(server, neighbour);
+    if inlet.is_troubled() {
+        // The hello comes the way that all else comes: late, or not at all.
+        inlet.take_back([&with_newline(hello), &**inbox].concat());
+        inbox.clear();
+        hear_line(server, &mut read, &mut inlet, who, inbox).await?;
+    }
     say(server, &mut write, who, &line).await?;
-    let proof = hear_line(server, &mut read, who, inbox).await?;
+    let proof = hear_line(server, &mut read, &mut inlet, who, inbox).await?;
     match answering.hear(&proof) {
-        Ok(proven) => {
-            let neighbour = server.neighbour_that_dials(&from).expect("expected above");
-            Ok((neighbour, proven))
-        }
+        Ok(proven) => Ok((neighbour, proven, inlet)),
         Err(why) => refuse(server, &mut write, who, &proof, why).await,
     }
 }
@@ -203,6 +227,7 @@ async fn say(server: &Rc<Server>, write: &mut WriteHalf<'_>, who: &str, line: &s
 async fn hear_line(
     server: &Rc<Server>,
     read: &mut ReadHalf<'_>,
+    inlet: &mut Inlet<'_>,
     who: &str,
     inbox: &mut Vec<u8>,
 ) -> io::Result<Vec<u8>> {
@@ -216,7 +241,7 @@ async fn hear_line(
         if inbox.len() > limits::HELLO_BYTES_MAX {
             return Err(io::Error::other("its line is too long for a hello"));
         }
-        if server.scratch.read(read, inbox).await? == 0 {
+        if inlet.read(read, inbox).await? == 0 {
             return Err(io::Error::other("it closed the connection"));
         }
     }
@@ -233,8 +258,9 @@ fn nonce() -> io::Result<Nonce> {
 }
 
 /// Talks over a proven connection to its end.
-async fn talk(server: &Rc<Server>, mut stream: TcpStream, neighbour: usize, proven: Proven, inbox: Vec<u8>) {
-    let mut talk = Talk::new(server, neighbour, proven, inbox);
+async fn talk<'a>(server: &'a Rc<Server>, made: Made<'a>) {
+    let Made { mut stream, neighbour, proven, inlet, inbox } = made;
+    let mut talk = Talk::new(server, neighbour, proven, inlet, inbox);
     let peer = server.vitals.neighbours[neighbour].server;
     server.herald.tell(|| info!("link {} up", talk.name()), What::LinkUp { peer });
     let why = talk.run(&mut stream).await;
@@ -250,6 +276,7 @@ struct Talk<'a> {
     their_run: u64,
     seat: LinkSeat,
     link: Link,
+    inlet: Inlet<'a>,
     inbox: Vec<u8>,
     outbox: Outbox,
     /// `HEARD` is to be said.
@@ -258,6 +285,7 @@ struct Talk<'a> {
     owes_mark: bool,
     heard_at: Instant,
     said_at: Instant,
+    setbacks: Setbacks,
 }
 
 /// Why a link ended.
@@ -284,7 +312,7 @@ impl fmt::Display for Down {
 }
 
 impl<'a> Talk<'a> {
-    fn new(server: &'a Rc<Server>, neighbour: usize, proven: Proven, inbox: Vec<u8>) -> Self {
+    fn new(server: &'a Rc<Server>, neighbour: usize, proven: Proven, inlet: Inlet<'a>, inbox: Vec<u8>) -> Self {
         let seat = server.seat_link(neighbour);
         let link = Link::new(seat.id, server.neighbours[neighbour].heard_of(proven.run));
         let now = clock::instant();
@@ -294,12 +322,14 @@ impl<'a> Talk<'a> {
             their_run: proven.run,
             seat,
             link,
+            inlet,
             inbox,
             outbox: Outbox::default(),
             owes_heard: true,
             owes_mark: false,
             heard_at: now,
             said_at: now,
+            setbacks: Setbacks::default(),
         }
     }
 
@@ -334,7 +364,7 @@ impl<'a> Talk<'a> {
             tokio::select! {
                 // Whatever has come is heard before anything is called dead.
                 biased;
-                read = server.scratch.read(&mut read, &mut self.inbox) => match read {
+                read = self.inlet.read(&mut read, &mut self.inbox) => match read {
                     Ok(0) => return Down::Closed,
                     Ok(_) => self.heard_at = clock::instant(),
                     Err(why) => return Down::Broken(why),
@@ -342,6 +372,7 @@ impl<'a> Talk<'a> {
                 _ = write.writable(), if !self.outbox.is_empty() => {}
                 () = server.moved.notified(), if has_said_all => {}
                 () = yield_now(), if self.outbox.is_empty() && !has_said_all => {}
+                () = until(self.setbacks.rest_until), if self.setbacks.rest_until.is_some() => self.setbacks.rest_until = None,
                 () = &mut alarm => if self.heard_at.elapsed() >= limits::LINK_SILENCE_MAX {
                     return Down::Silent;
                 },
@@ -352,7 +383,7 @@ impl<'a> Talk<'a> {
     /// When to say a heartbeat, if one could be said, or to call the link dead, whichever is first.
     fn next_deadline(&self) -> Instant {
         let dead = self.heard_at + limits::LINK_SILENCE_MAX;
-        let can_say = self.outbox.is_empty() && self.link.told().is_some();
+        let can_say = self.outbox.is_empty() && self.link.told().is_some() && self.may_tell();
         if can_say { dead.min(self.said_at + limits::HEARTBEAT_EVERY) } else { dead }
     }
 
@@ -418,14 +449,18 @@ impl<'a> Talk<'a> {
 
     fn follow(&mut self, effect: Effect) {
         match effect {
-            Effect::Nothing | Effect::Learned | Effect::Known | Effect::Stale | Effect::Acknowledged => {}
+            Effect::Nothing | Effect::Learned | Effect::Known | Effect::Stale => {}
             Effect::Answer => {
                 self.owes_heard = true;
                 self.server.neighbours[self.neighbour].resume.set((self.their_run, self.link.heard()));
             }
+            Effect::Acknowledged => self.setbacks.ease(),
             Effect::GoneBack => {
                 self.owes_mark = true;
-                warn!("link {}: something was lost, telling it again", self.name());
+                if self.setbacks.count == 0 {
+                    warn!("link {}: something was lost, telling it again", self.name());
+                }
+                self.setbacks.add(clock::instant());
             }
         }
     }
@@ -447,13 +482,13 @@ impl<'a> Talk<'a> {
         let (server, link) = (self.server, &self.link);
         if let Some(told) = link.told() {
             server.told(self.neighbour, self.seat.id, told, link.told_whole());
-            let heard = link.acknowledged().max(link.confirmed());
-            server.confirmed_by(self.neighbour, self.seat.id, heard, link.confirmed());
+            let (heard, whole) = (link.acknowledged().max(link.confirmed()), link.confirmed());
+            server.confirmed_by(self.neighbour, self.seat.id, heard, whole);
         }
     }
 
     fn owes(&self) -> bool {
-        self.owes_heard || self.owes_mark || self.link.owes(self.server.node.borrow().atlas())
+        self.owes_heard || (self.may_tell() && (self.owes_mark || self.link.owes(self.server.node.borrow().atlas())))
     }
 
     fn fill_outbox(&mut self) {
@@ -461,15 +496,8 @@ impl<'a> Talk<'a> {
         if std::mem::take(&mut self.owes_heard) {
             self.link.say_heard(&mut bytes);
         }
-        if std::mem::take(&mut self.owes_mark) {
-            self.link.say_mark(&mut bytes);
-        }
-        let node = self.server.node.borrow();
-        if self.link.owes(node.atlas()) {
-            self.link.tell(node.atlas(), limits::LINK_BATCH_BYTES, &mut bytes);
-        }
-        if bytes.is_empty() && self.said_at.elapsed() >= limits::HEARTBEAT_EVERY {
-            self.link.tell(node.atlas(), limits::LINK_BATCH_BYTES, &mut bytes);
+        if self.may_tell() {
+            self.tell(&mut bytes);
         }
         if !bytes.is_empty() {
             self.said_at = clock::instant();
@@ -488,6 +516,25 @@ impl<'a> Talk<'a> {
                 hops.line(client.map(|client| What::Told { peer: self.peer(), client }));
             }
             hops.send(now, first);
+        }
+    }
+
+    /// Whether reports may be told now: not while the link rests from having lost them.
+    fn may_tell(&self) -> bool {
+        self.setbacks.rest_until.is_none()
+    }
+
+    /// Appends what the neighbour is owed of the atlas, or a heartbeat if one is due.
+    fn tell(&mut self, bytes: &mut Vec<u8>) {
+        if std::mem::take(&mut self.owes_mark) {
+            self.link.say_mark(bytes);
+        }
+        let (node, batch_bytes) = (self.server.node.borrow(), self.setbacks.batch_bytes());
+        if self.link.owes(node.atlas()) {
+            self.link.tell(node.atlas(), batch_bytes, bytes);
+        }
+        if bytes.is_empty() && self.said_at.elapsed() >= limits::HEARTBEAT_EVERY {
+            self.link.tell(node.atlas(), batch_bytes, bytes);
         }
     }
 
