@@ -51,6 +51,10 @@ pub fn run(args: &args::Logs, session: &mut Session) -> Done {
     let wanted = sieve(args, picked)?;
     let lines = args.lines.unwrap_or(if wanted.asks() { Lines::All } else { LINES });
     let show = Show::new(book.names(), session.out.pen(), session.out.json, !args.no_prefix);
+    let show = match &wanted.picked {
+        Some(picked) => show.of_width(&picked.names),
+        None => show,
+    };
     let show = show.highlighting(wanted.grep.clone().filter(|_| !wanted.invert));
     let chains = book.chains()?;
     if chains.iter().all(Vec::is_empty) && !args.follow {

@@ -45,9 +45,16 @@ struct Document<'a> {
 impl Show {
     /// `prefix`: whether time, number and name stand before the text.
     pub fn new(names: Vec<Name>, pen: Pen, json: bool, prefix: bool) -> Self {
-        let widest = names.iter().map(|name| escape::text(&name.name).width()).max().unwrap_or(0);
-        let labels = names.iter().map(|name| label(name, widest, pen)).collect();
+        let all: Vec<String> = names.iter().map(|name| name.name.clone()).collect();
+        let labels = labels(&names, &all, pen);
         Self { names, labels, pen, json, prefix, grep: None }
+    }
+
+    /// With labels as wide as these names need.
+    #[must_use]
+    pub fn of_width(mut self, shown: &[String]) -> Self {
+        self.labels = labels(&self.names, shown, self.pen);
+        self
     }
 
     /// With what matches `grep` made to stand out.
@@ -154,6 +161,11 @@ fn colour(state: &str) -> anstyle::Style {
         "stopped" => term::DIM,
         _ => term::BAD,
     }
+}
+
+fn labels(names: &[Name], shown: &[String], pen: Pen) -> Vec<String> {
+    let widest = shown.iter().map(|name| escape::text(name).width()).max().unwrap_or(0);
+    names.iter().map(|name| label(name, widest, pen)).collect()
 }
 
 fn label(name: &Name, widest: usize, pen: Pen) -> String {
