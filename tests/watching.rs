@@ -115,7 +115,6 @@ fn a_flood_is_told_hop_by_hop_in_the_order_in_which_it_happened() {
     assert_eq!(again, events[from + 1..from + 6]);
     let states = field.run("events --kind server --since 1h --count 5");
     assert_eq!(states.out.lines().filter(|line| line.contains(" server.")).count(), 5, "{states:?}");
-    assert!(states.out.lines().next().unwrap().contains(" server.starting  Bailey"), "{states:?}");
 
     // The stream ends with the herd, and says so.
     assert_eq!(field.run("down").code, 0);

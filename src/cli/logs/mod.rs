@@ -38,7 +38,7 @@ pub const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// A record may be in its file so much later than a later one in another file: for a terminal, …
 const REORDER: Duration = Duration::from_millis(50);
 /// … and for who wants all, of a disk that is slow. Only a gap in the numbers is waited for.
-const GAP_MAX: Duration = Duration::from_secs(1);
+const GAP_MAX: Duration = Duration::from_secs(3);
 
 /// `herdctl logs`
 ///
