@@ -17,12 +17,12 @@ use serde_json::Value;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A folder with a herd.toml whose ports are free ones; the herd that runs in it ends with it.
-struct Field {
+pub struct Field {
     folder: tempfile::TempDir,
 }
 
 impl Field {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let field = Self { folder: tempfile::tempdir().unwrap() };
         assert_eq!(field.run("init").code, 0);
         let toml = fs::read_to_string(field.path("herd.toml")).unwrap();
@@ -31,7 +31,13 @@ impl Field {
         field
     }
 
-    fn path(&self, file: &str) -> PathBuf {
+    /// Rewrites its herd.toml.
+    pub fn edit(&self, change: impl FnOnce(String) -> String) {
+        let toml = fs::read_to_string(self.path("herd.toml")).unwrap();
+        fs::write(self.path("herd.toml"), change(toml)).unwrap();
+    }
+
+    pub fn path(&self, file: &str) -> PathBuf {
         self.folder.path().join(file)
     }
 
@@ -40,15 +46,15 @@ impl Field {
     }
 
     /// Runs a command line without quotes in it.
-    fn run(&self, line: &str) -> Said {
+    pub fn run(&self, line: &str) -> Said {
         self.args(&line.split_whitespace().collect::<Vec<_>>())
     }
 
-    fn args(&self, args: &[&str]) -> Said {
+    pub fn args(&self, args: &[&str]) -> Said {
         Said::of(&self.command(args).output().unwrap())
     }
 
-    fn json(&self, line: &str) -> Value {
+    pub fn json(&self, line: &str) -> Value {
         let said = self.run(line);
         assert_eq!(said.code, 0, "{line}: {}", said.err);
         serde_json::from_str(&said.out).unwrap_or_else(|why| panic!("{line}: {why}: {}", said.out))
@@ -71,10 +77,10 @@ fn herdctl(folder: &Path, args: &[&str]) -> Command {
 }
 
 #[derive(Debug)]
-struct Said {
-    code: i32,
-    out: String,
-    err: String,
+pub struct Said {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
 }
 
 impl Said {
@@ -84,7 +90,7 @@ impl Said {
     }
 
     /// The failure on stderr; stdout must be empty.
-    fn failure(&self) -> Value {
+    pub fn failure(&self) -> Value {
         assert_eq!(self.out, "");
         let failure: Value = serde_json::from_str(&self.err).unwrap_or_else(|why| panic!("{why}: {}", self.err));
         assert_eq!(failure["exit"], self.code);
@@ -390,4 +396,42 @@ fn a_herd_of_another_version_can_still_be_ended() {
     let args = ["down", "--json", "--socket", socket.to_str().unwrap()];
     let said = Said::of(&herdctl(folder.path(), &args).output().unwrap());
     assert_eq!((said.code, said.out.trim_end()), (0, down));
+}
+
+#[test]
+fn a_bench_measures_and_judges_the_running_herd() {
+    let field = Field::new();
+    assert_eq!(field.run("up -d").code, 0);
+    let found =
+        field.json("bench --json --duration 300ms --warm-up 10ms --clients 50 --connections 4 --depth 2 --to all");
+    assert_eq!(
+        (&found["schema"], &found["clients"], &found["rate"]),
+        (&"herd.bench/1".into(), &50.into(), &Value::Null)
+    );
+    assert_eq!((&found["refused"], &found["unanswered"]), (&0.into(), &0.into()));
+    for kind in ["iamat", "convergence"] {
+        let latencies = &found[kind];
+        let figure = |name: &str| latencies[name].as_u64().unwrap_or_else(|| panic!("{kind}: {found}"));
+        assert!(figure("count") > 0 && figure("p50_us") <= figure("p99_us") && figure("p99_us") <= figure("max_us"));
+        let rows = latencies["histogram"].as_array().unwrap();
+        let counted: u64 = rows.iter().map(|row| row["count"].as_u64().unwrap()).sum();
+        assert_eq!(counted, figure("count"), "{kind}: every latency is in one row");
+    }
+
+    let open_loop = "bench --rate 500 --mix 1:0 --duration 300ms --warm-up 10ms --clients 50 --connections 4 -q";
+    let judged = |condition: &str| field.args(&[&words(open_loop)[..], &["--fail-if", condition]].concat());
+    let good = judged("p99>1h");
+    assert_eq!(good.code, 0, "{}", good.err);
+    assert!(
+        good.out.contains("IAMAT") && !good.out.contains("WHATSAT") && good.out.contains("good p99>1h"),
+        "{}",
+        good.out
+    );
+    assert_eq!(judged("throughput<1000000000").code, 8);
+    assert_eq!(judged("whatsat.p99>1h").code, 8, "what was not measured is not good");
+    assert_eq!(judged("p98>1h").code, 2);
+}
+
+fn words(line: &str) -> Vec<&str> {
+    line.split_whitespace().collect()
 }

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use herdctl::cli::{check, init};
 use herdctl::config::{
-    Ack, Config, Fallback, FieldMask, Google, GoogleApi, Link, Log, Mistakes, Places, PlacesFile, Provider, Proxy,
-    Severity, TEMPLATE, Traffic, WhenBehind, closest, find, load, parse,
+    Ack, Archive, Config, Fallback, FieldMask, Google, GoogleApi, Link, Log, Mistakes, Places, PlacesFile, Provider,
+    Proxy, Severity, TEMPLATE, Traffic, WhenBehind, closest, find, load, parse,
 };
 use herdctl::limits;
 use proptest::prelude::*;
@@ -80,6 +80,7 @@ fn the_template_is_the_default_herd_without_a_warning() {
         [(clark, jaquez), (bona, clark), (bailey, campbell), (bona, campbell), (campbell, jaquez), (bailey, bona)]
     );
     assert_eq!(herd.log, default_log(Path::new("/herds/one/logs")));
+    assert_eq!(herd.archive, None);
     assert_eq!(herd.places, Places { provider: Provider::Embedded });
     assert_eq!(herd.limits, default_limits());
 }
@@ -125,6 +126,7 @@ fn default_limits() -> herdctl::config::Limits {
         idle_seconds_max: limits::IDLE_SECONDS_MAX,
         lookups_max: limits::LOOKUPS_MAX,
         clients_max: limits::CLIENTS_MAX,
+        future_seconds_max: limits::FUTURE_SECONDS_MAX,
     }
 }
 
@@ -132,7 +134,7 @@ fn default_limits() -> herdctl::config::Limits {
 fn every_setting_can_be_set() {
     let (herd, warnings) = proven(
         r#"herd = "other"
-ack = "sent"
+ack = "stored"
 secret_file = "keys/secret"
 [[servers]]
 name = "Solo"
@@ -143,6 +145,8 @@ traffic = "clients"
 when_behind = "count"
 file_bytes_max = 0x10_0000
 files_max = 2
+[archive]
+path = "kept/here"
 [places]
 provider = "embedded"
 [limits]
@@ -153,10 +157,11 @@ unread_seconds_max = 4
 idle_seconds_max = 5
 lookups_max = 6
 clients_max = 7
+future_seconds_max = 8
 "#,
     );
     assert!(warnings.is_empty(), "{warnings}");
-    assert_eq!((herd.herd.as_str(), herd.ack), ("other", Ack::Sent));
+    assert_eq!((herd.herd.as_str(), herd.ack), ("other", Ack::Stored));
     assert_eq!(herd.secret_file.as_deref(), Some(Path::new("/herds/one/keys/secret")));
     assert_eq!((herd.servers[0].name.as_str(), herd.servers[0].address), ("Solo", "[::1]:0".parse().unwrap()));
     let log = Log {
@@ -167,9 +172,10 @@ clients_max = 7
         ..default_log(Path::new("/var/log/herd"))
     };
     assert_eq!(herd.log, log);
+    assert_eq!(herd.archive, Some(Archive { directory: "/herds/one/kept/here".into() }));
     let l = herd.limits;
     assert_eq!((l.line_bytes_max, l.connections_max, l.unread_bytes_max, l.lookups_max), (1000, 2, 5000, 6));
-    assert_eq!((l.unread_seconds_max, l.idle_seconds_max, l.clients_max), (4, 5, 7));
+    assert_eq!((l.unread_seconds_max, l.idle_seconds_max, l.clients_max, l.future_seconds_max), (4, 5, 7, 8));
 }
 
 #[test]
@@ -418,7 +424,7 @@ error[H004]: unknown key `` in herd.toml
 4 | "" = 1
   | ^^ no such key
   |
-  = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `log`, `places`, `limits`
+  = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `log`, `archive`, `places`, `limits`
 
 error[H004]: unknown key `dir` in [log]
  --> herd.toml:6:1
@@ -434,7 +440,7 @@ error[H004]: unknown key `limts` in herd.toml
 7 | [limts]
   |  ^^^^^ did you mean `limits`?
   |
-  = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `log`, `places`, `limits`
+  = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `log`, `archive`, `places`, `limits`
 
 error[H004]: unknown key `lookup_max` in [limits]
  --> herd.toml:9:1
@@ -442,7 +448,7 @@ error[H004]: unknown key `lookup_max` in [limits]
 9 | lookup_max = 3
   | ^^^^^^^^^^ did you mean `lookups_max`?
   |
-  = help: known here: `line_bytes_max`, `connections_max`, `unread_bytes_max`, `unread_seconds_max`, `idle_seconds_max`, `lookups_max`, `clients_max`
+  = help: known here: `line_bytes_max`, `connections_max`, `unread_bytes_max`, `unread_seconds_max`, `idle_seconds_max`, `lookups_max`, `clients_max`, `future_seconds_max`
 
 error[H004]: unknown key `zebra` in [limits]
   --> herd.toml:10:1
@@ -450,7 +456,7 @@ error[H004]: unknown key `zebra` in [limits]
 10 | zebra = true
    | ^^^^^ no such key
    |
-   = help: known here: `line_bytes_max`, `connections_max`, `unread_bytes_max`, `unread_seconds_max`, `idle_seconds_max`, `lookups_max`, `clients_max`
+   = help: known here: `line_bytes_max`, `connections_max`, `unread_bytes_max`, `unread_seconds_max`, `idle_seconds_max`, `lookups_max`, `clients_max`, `future_seconds_max`
 
 5 errors
 "#]].raw());
@@ -1357,6 +1363,29 @@ fn what_google_is_asked_is_set_word_by_word() {
     assert_eq!(herd.places.provider, Provider::Google(expected));
 }
 
+#[test]
+fn h024_answers_that_wait_for_no_archive() {
+    let why = shown(&format!("ack = \"stored\"\n{TWO}"));
+    assert_data_eq!(
+        why,
+        str![[r#"
+error[H024]: `ack` is "stored", and there is no archive
+ --> herd.toml:1:1
+  |
+1 | ack = "stored"
+  | ^^^ no IAMAT would ever be answered
+  |
+  = help: add a table `[archive]` with `path = "data"`
+
+1 error
+"#]]
+        .raw()
+    );
+    let (herd, _) = proven(&format!("ack = \"stored\"\n{TWO}\n[archive]\npath = \"/data\"\n"));
+    assert_eq!((herd.ack, herd.archive), (Ack::Stored, Some(Archive { directory: "/data".into() })));
+    assert!(shown(&format!("{TWO}\n[archive]\n")).contains("[archive] has no `path`"));
+}
+
 // How they are said.
 
 #[test]
@@ -1391,7 +1420,7 @@ error[H008]: `ack` cannot be `herd`
 2 | ack = "herd"
   |       ^^^^^^ did you mean `heard`?
   |
-  = help: known here: `heard`, `sent`
+  = help: known here: `heard`, `stored`, `sent`
 
 error[H015]: `localhost:11000` is no address
  --> herd.toml:4:34
@@ -1485,7 +1514,7 @@ error[H004]: unknown key `unread_seconds` in [limits]
 12 | unread_seconds = 10
    | ^^^^^^^^^^^^^^ did you mean `unread_seconds_max`?
    |
-   = help: known here: `line_bytes_max`, `connections_max`, `unread_bytes_max`, `unread_seconds_max`, `idle_seconds_max`, `lookups_max`, `clients_max`
+   = help: known here: `line_bytes_max`, `connections_max`, `unread_bytes_max`, `unread_seconds_max`, `idle_seconds_max`, `lookups_max`, `clients_max`, `future_seconds_max`
 
 12 errors, 2 warnings
 "#]].raw());
@@ -1531,7 +1560,7 @@ error[H004]: unknown key `\u{1b}[2J\n` in herd.toml
 3 | "\u001b[2J\n" = 1
   | ^^^^^^^^^^^^^ no such key
   |
-  = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `log`, `places`, `limits`
+  = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `log`, `archive`, `places`, `limits`
 
 error[H004]: unknown key `tab` in herd.toml
  --> herd.toml:4:2
@@ -1539,7 +1568,7 @@ error[H004]: unknown key `tab` in herd.toml
 4 |     "tab" = 1
   |     ^^^^^ no such key
   |
-  = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `log`, `places`, `limits`
+  = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `log`, `archive`, `places`, `limits`
 
 6 errors
 "#]]
@@ -1559,7 +1588,7 @@ fn a_line_too_long_to_show_is_pointed_at() {
 error[H004]: unknown key `a` in herd.toml
 --> herd.toml:4:4097
  = note: no such key
- = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `log`, `places`, `limits`
+ = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `log`, `archive`, `places`, `limits`
 
 1 error
 "#]]

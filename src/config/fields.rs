@@ -59,7 +59,9 @@ impl<'a> Fields<'a> {
 
     /// The value of a key that may be absent.
     pub(super) fn get(&mut self, key: &'static str) -> Option<Field<'a>> {
-        self.asked.push(key);
+        if !self.asked.contains(&key) {
+            self.asked.push(key);
+        }
         let (place, value) = self.table?.get_key_value(key)?;
         Some(Field { name: Name::Key(key), key: place.span(), value, notes: self.notes })
     }

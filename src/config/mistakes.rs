@@ -145,6 +145,7 @@ pub(super) enum Kind {
     NotALine,
     Idle,
     SecretInFile,
+    StoredNowhere,
 }
 
 impl Kind {
@@ -173,6 +174,7 @@ impl Kind {
             Self::NotALine => "H021",
             Self::Idle => "H022",
             Self::SecretInFile => "H023",
+            Self::StoredNowhere => "H024",
         }
     }
 

@@ -83,6 +83,8 @@ pub struct Config {
     pub secret_file: Option<PathBuf>,
     /// Where and what the servers log.
     pub log: Log,
+    /// Where the servers keep what they know; `None`: in memory alone.
+    pub archive: Option<Archive>,
     /// What `WHATSAT` answers from.
     pub places: Places,
     /// What a server takes at most.
@@ -115,6 +117,8 @@ pub enum Ack {
     Heard,
     /// After the report has been handed to the sockets of all live links.
     Sent,
+    /// After that of [`Ack::Heard`], and when the report is on the disk too; there is an archive.
+    Stored,
 }
 
 /// `[log]`
@@ -152,6 +156,13 @@ pub enum WhenBehind {
     Wait,
     /// It goes on, and counts and says what was left out.
     Count,
+}
+
+/// `[archive]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Archive {
+    /// One `<Server>.redb` a server is here; absolute.
+    pub directory: PathBuf,
 }
 
 /// `[places]`
@@ -252,6 +263,8 @@ pub struct Limits {
     pub lookups_max: usize,
     /// Clients in one server's atlas, after which a *new* client is refused; 0: no limit.
     pub clients_max: u64,
+    /// An IAMAT whose time is further ahead of the server's clock is refused; 0: none is.
+    pub future_seconds_max: u64,
 }
 
 impl Config {

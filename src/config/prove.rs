@@ -9,11 +9,11 @@ use toml::de::DeTable;
 
 use super::fields::Fields;
 use super::graph::graph;
-use super::mistakes::Mistakes;
+use super::mistakes::{Found, Kind, Mistakes};
 use super::names::is_name;
 use super::notes::Notes;
 use super::places::places;
-use super::{Ack, Config, Limits, Log, Traffic, WhenBehind};
+use super::{Ack, Archive, Config, Limits, Log, Traffic, WhenBehind};
 use crate::limits;
 
 pub(super) fn prove(text: &str, path: &Path) -> Result<(Config, Mistakes), Mistakes> {
@@ -33,18 +33,20 @@ fn herd(mut file: Fields<'_>, path: &Path) -> Option<Config> {
 
     let name = file.need("herd", "herd = \"ucla\"").and_then(|field| field.text());
     let name = name.filter(|name| is_name(name, "herd", file.notes));
-    let ack = file.choice("ack", &[("heard", Ack::Heard), ("sent", Ack::Sent)]);
+    let ack = file.choice("ack", &[("heard", Ack::Heard), ("stored", Ack::Stored), ("sent", Ack::Sent)]);
     let secret_file = file.get("secret_file");
     let has_secret = secret_file.is_some();
     let secret_file = secret_file.and_then(|field| field.path()).map(|path| folder.join(path));
     let graph = graph(&mut file, has_secret);
     let log = log(file.table("log", "[log]"), folder);
+    let archive = archive(&mut file, folder, ack);
     let places = places(file.table("places", "[places]"), folder);
     let limits = limits(file.table("limits", "[limits]"));
     file.close();
 
     let (servers, links) = graph?;
-    Some(Config { herd: name?.text.to_owned(), servers, links, ack, secret_file, log, places: places?, limits, path })
+    let places = places?;
+    Some(Config { herd: name?.text.to_owned(), servers, links, ack, secret_file, log, archive, places, limits, path })
 }
 
 fn log(mut log: Fields<'_>, folder: &Path) -> Log {
@@ -57,6 +59,27 @@ fn log(mut log: Fields<'_>, folder: &Path) -> Log {
     };
     log.close();
     read
+}
+
+/// `None` if there is no such table, or nothing in it that could be used.
+fn archive(file: &mut Fields<'_>, folder: &Path, ack: Ack) -> Option<Archive> {
+    let Some(table) = file.get("archive") else {
+        if ack == Ack::Stored {
+            stored_nowhere(file);
+        }
+        return None;
+    };
+    let mut archive = table.table("[archive]", "a table, whose keys stand below a line `[archive]`")?;
+    let path = archive.need("path", "path = \"data\"").and_then(|field| field.path());
+    archive.close();
+    path.map(|path| Archive { directory: folder.join(path) })
+}
+
+fn stored_nowhere(file: &mut Fields<'_>) {
+    let place = file.get("ack").map(|ack| ack.key);
+    let found = Found::new(Kind::StoredNowhere, place, "`ack` is \"stored\", and there is no archive");
+    file.notes
+        .add(found.label("no IAMAT would ever be answered").help("add a table `[archive]` with `path = \"data\"`"));
 }
 
 fn limits(mut limits: Fields<'_>) -> Limits {
@@ -72,6 +95,11 @@ fn limits(mut limits: Fields<'_>) -> Limits {
         idle_seconds_max: limits.number("idle_seconds_max", limits::IDLE_SECONDS_MAX, limits::IDLE_SECONDS_RANGE),
         lookups_max: limits.number("lookups_max", limits::LOOKUPS_MAX, limits::LOOKUPS_RANGE),
         clients_max: limits.number("clients_max", limits::CLIENTS_MAX, limits::CLIENTS_RANGE),
+        future_seconds_max: limits.number(
+            "future_seconds_max",
+            limits::FUTURE_SECONDS_MAX,
+            limits::FUTURE_SECONDS_RANGE,
+        ),
     };
     limits.close();
     read

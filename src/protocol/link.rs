@@ -7,7 +7,9 @@
 //! ```
 //!
 //! While `told` is behind the atlas, what follows it is said and `told` moves on. That is flooding, catching
-//! up, healing and back-pressure in one.
+//! up, healing and back-pressure in one. What came over the link is not told back over it; a batch that holds
+//! nothing else is not said at all, for the other end has it: `told` moves on in silence until the next batch or
+//! heartbeat names it.
 //!
 //! An end that counted another number of reports than `TOLD` names has lost some. It says `HEARD` with its last
 //! good edition once more, which is no progress and so cannot be an acknowledgement; the other end goes back
@@ -31,8 +33,10 @@ pub struct Link {
     told: Option<Edition>,
     /// Up to where the other end has said that it heard.
     acknowledged: Edition,
+    /// The last edition named to the other end: once it has heard that one, nothing is on its way.
+    named: Edition,
     /// Where the other end had been told all that there was, and has not yet said that it heard; ascending.
-    whole: VecDeque<Edition>,
+    whole: VecDeque<Whole>,
     /// The last of those that it has heard.
     confirmed: Edition,
     /// Up to where this end has heard of the other's atlas, without a gap.
@@ -41,6 +45,13 @@ pub struct Link {
     counted: Counted,
     /// Something was lost, and the other end has not gone back yet.
     gap: bool,
+}
+
+/// With what was named up to `named`, the other end has all that there was at `edition`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Whole {
+    named: Edition,
+    edition: Edition,
 }
 
 /// What a line of a neighbour did.
@@ -62,7 +73,7 @@ pub enum Effect {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Breach;
 
-/// How much was appended by [`Link::tell`].
+/// How much was told by [`Link::tell`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Batch {
     pub reports: u64,
@@ -78,6 +89,7 @@ impl Link {
             id,
             told: None,
             acknowledged: 0,
+            named: 0,
             whole: VecDeque::new(),
             confirmed: 0,
             heard,
@@ -121,14 +133,15 @@ impl Link {
         self.told.is_some_and(|told| told < atlas.edition())
     }
 
-    /// Appends the next batch, of about `bytes_max` bytes, and the `TOLD` that ends it. With nothing to tell
-    /// that is the heartbeat; before the other end has said what it has, nothing at all.
+    /// Appends the next batch, of about `bytes_max` bytes, and the `TOLD` that ends it; nothing, if all of it came
+    /// over this link. With nothing owed that is the heartbeat; before the other end has said what it has, nothing
+    /// at all.
     pub fn tell(&mut self, atlas: &Atlas, bytes_max: usize, out: &mut Vec<u8>) -> Option<Batch> {
-        let mut told = self.told?;
-        let (mut reports, start) = (0, out.len());
+        let start = self.told?;
+        let (mut told, mut reports, begin) = (start, 0, out.len());
         let mut cut = false;
         for entry in atlas.after(told) {
-            if out.len() - start >= bytes_max {
+            if out.len() - begin >= bytes_max {
                 cut = true;
                 break;
             }
@@ -142,10 +155,14 @@ impl Link {
         }
         if !cut {
             told = atlas.edition();
-            self.note_whole(told);
         }
         self.told = Some(told);
-        self.say_told(reports, out);
+        if reports > 0 || told == start {
+            self.say_told(reports, out);
+        }
+        if !cut {
+            self.note_whole(told);
+        }
         Some(Batch { reports, edition: told })
     }
 
@@ -174,7 +191,7 @@ impl Link {
     /// Up to where every report has been told, itself or a newer one of its client.
     #[must_use]
     pub fn told_whole(&self) -> Edition {
-        self.whole.back().copied().unwrap_or(self.confirmed)
+        self.whole.back().map_or(self.confirmed, |whole| whole.edition)
     }
 
     /// Up to where this end has heard of the other's run, without a gap: the point to resume from.
@@ -207,7 +224,7 @@ impl Link {
         let edition = if edition > newest { 0 } else { edition };
         match self.told {
             None => {
-                self.told = Some(edition);
+                (self.told, self.named) = (Some(edition), edition);
                 self.acknowledge(edition, newest);
                 Effect::Acknowledged
             }
@@ -218,7 +235,7 @@ impl Link {
                 Effect::Acknowledged
             }
             Some(told) if edition == self.acknowledged && edition < told => {
-                self.told = Some(edition);
+                (self.told, self.named) = (Some(edition), edition);
                 self.whole.clear();
                 Effect::GoneBack
             }
@@ -232,28 +249,39 @@ impl Link {
             self.whole.clear();
             self.confirmed = edition;
         }
-        while let Some(whole) = self.whole.pop_front_if(|whole| *whole <= edition) {
-            self.confirmed = whole;
+        while let Some(whole) = self.whole.pop_front_if(|whole| whole.named <= edition) {
+            self.confirmed = whole.edition;
         }
     }
 
     fn note_whole(&mut self, edition: Edition) {
         /// More are not on their way. To forget one is only to confirm a little later.
         const WHOLE_MAX: usize = 256;
-        if edition > self.told_whole() {
-            self.whole.truncate(WHOLE_MAX - 1);
-            self.whole.push_back(edition);
+        if edition <= self.told_whole() {
+            return;
+        }
+        if self.named <= self.acknowledged {
+            self.confirmed = edition;
+            return;
+        }
+        match self.whole.back_mut().filter(|whole| whole.named == self.named) {
+            Some(whole) => whole.edition = edition,
+            None => {
+                self.whole.truncate(WHOLE_MAX - 1);
+                self.whole.push_back(Whole { named: self.named, edition });
+            }
         }
     }
 
     /// Appends `TOLD <told> 0`: after [`Effect::GoneBack`] it marks the place where the telling begins again.
-    pub fn say_mark(&self, out: &mut Vec<u8>) {
+    pub fn say_mark(&mut self, out: &mut Vec<u8>) {
         self.say_told(0, out);
     }
 
-    fn say_told(&self, reports: u64, out: &mut Vec<u8>) {
+    fn say_told(&mut self, reports: u64, out: &mut Vec<u8>) {
+        self.named = self.told.unwrap_or(0);
         out.extend_from_slice(b"TOLD ");
-        say_number(self.told.unwrap_or(0), b' ', out);
+        say_number(self.named, b' ', out);
         say_number(reports, b'\n', out);
     }
 }

@@ -3,6 +3,9 @@
 //! One number, `released`: answers that wait for an edition up to it may be written. It follows what neighbours have
 //! said they heard (`ack = "heard"`) or what their sockets have taken (`ack = "sent"`); with no live link there is
 //! nobody to wait for; and nobody waits longer than [`limits::CONFIRM_MAX`].
+//!
+//! With `ack = "stored"` the archive must have it besides, and for that there is no longest wait: an answer that says
+//! "on the disk" when the disk is full would be a lie, and somebody chose this level because of that.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -16,67 +19,86 @@ use crate::protocol::atlas::{Edition, Source};
 
 pub(super) struct Confirmations {
     ack: Ack,
-    /// Up to here a neighbour has said that it heard.
-    heard: Cell<Edition>,
-    /// Up to here the wait is over, heard or not.
+    /// Up to here the wait for neighbours is over, heard or not.
     overdue: Cell<Edition>,
-    /// The live links, and up to where the socket of each has taken the atlas.
-    live: RefCell<Vec<(Source, Edition)>>,
+    /// Up to here the archive has the atlas.
+    stored: Cell<Edition>,
+    live: RefCell<Vec<Live>>,
     /// Rung whenever `released` may have moved.
     pub(super) moved: Notify,
 }
 
+/// A live link. What its neighbour has said goes with it: it may come back and know nothing.
+struct Live {
+    id: Source,
+    /// Up to here its socket has taken the atlas.
+    sent: Edition,
+    /// Up to here the neighbour has said that it heard.
+    heard: Edition,
+}
+
 impl Confirmations {
     pub(super) fn new(ack: Ack) -> Self {
-        Self { ack, heard: Cell::new(0), overdue: Cell::new(0), live: RefCell::default(), moved: Notify::new() }
+        Self { ack, overdue: Cell::new(0), stored: Cell::new(0), live: RefCell::default(), moved: Notify::new() }
     }
 
     /// Answers that wait for an edition up to this one may be written.
     pub(super) fn released(&self) -> Edition {
-        let live = self.live.borrow();
-        let sent = live.iter().map(|&(_, sent)| sent).min();
-        match (sent, self.ack) {
-            (None, _) => Edition::MAX,
-            (Some(_), Ack::Heard) => self.heard.get().max(self.overdue.get()),
-            (Some(sent), Ack::Sent) => sent.max(self.overdue.get()),
+        let by_neighbours = self.confirmed().max(self.overdue.get());
+        match self.ack {
+            Ack::Stored => by_neighbours.min(self.stored.get()),
+            Ack::Heard | Ack::Sent => by_neighbours,
         }
     }
 
     /// Whether the wait for `edition` ended because it had been long enough, and for no better reason.
     pub(super) fn gave_up_on(&self, edition: Edition) -> bool {
-        let confirmed = match self.ack {
-            Ack::Heard => self.heard.get(),
-            Ack::Sent => self.live.borrow().iter().map(|&(_, sent)| sent).min().unwrap_or(Edition::MAX),
-        };
-        confirmed < edition && edition <= self.overdue.get()
+        self.confirmed() < edition && edition <= self.overdue.get()
     }
 
-    /// A neighbour has said that it heard up to `edition`.
-    pub(super) fn heard(&self, edition: Edition) {
-        if edition > self.heard.get() {
-            self.heard.set(edition);
-            self.moved.notify_waiters();
-        }
+    /// Up to here the neighbours that are there have done what is waited for.
+    fn confirmed(&self) -> Edition {
+        let live = self.live.borrow();
+        let confirmed = match self.ack {
+            Ack::Heard | Ack::Stored => live.iter().map(|link| link.heard).max(),
+            Ack::Sent => live.iter().map(|link| link.sent).min(),
+        };
+        confirmed.unwrap_or(Edition::MAX)
+    }
+
+    /// The neighbour at the other end of a link has said that it heard up to `edition`.
+    pub(super) fn heard(&self, link: Source, edition: Edition) {
+        self.advance(link, |live| &mut live.heard, edition);
     }
 
     /// The socket of a link has taken the atlas up to `edition`, as far as the kernel takes anything.
     pub(super) fn sent(&self, link: Source, edition: Edition) {
-        let mut live = self.live.borrow_mut();
-        if let Some((_, sent)) = live.iter_mut().find(|(id, _)| *id == link)
-            && *sent != edition
-        {
-            *sent = edition;
+        self.advance(link, |live| &mut live.sent, edition);
+    }
+
+    /// The archive has the atlas up to `edition`.
+    pub(super) fn stored(&self, edition: Edition) {
+        if self.stored.replace(edition) != edition {
             self.moved.notify_waiters();
         }
     }
 
-    pub(super) fn link_up(&self, link: Source) {
-        self.live.borrow_mut().push((link, 0));
+    pub(super) fn link_up(&self, id: Source) {
+        self.live.borrow_mut().push(Live { id, sent: 0, heard: 0 });
     }
 
     pub(super) fn link_down(&self, link: Source) {
-        self.live.borrow_mut().retain(|&(id, _)| id != link);
+        self.live.borrow_mut().retain(|live| live.id != link);
         self.moved.notify_waiters();
+    }
+
+    fn advance(&self, link: Source, number: impl Fn(&mut Live) -> &mut Edition, edition: Edition) {
+        let mut live = self.live.borrow_mut();
+        if let Some(link) = live.iter_mut().find(|live| live.id == link)
+            && std::mem::replace(number(link), edition) != edition
+        {
+            self.moved.notify_waiters();
+        }
     }
 }
 
@@ -87,9 +109,9 @@ pub(super) struct Patience {
 }
 
 impl Patience {
-    /// Notes that `edition` is there and, while `waiting`, not confirmed; ends the wait for what is overdue.
+    /// Notes that `edition` is there and not confirmed by neighbours; ends the wait for what is overdue.
     pub(super) fn look(&mut self, now: Instant, edition: Edition, confirmations: &Confirmations) {
-        if edition <= confirmations.released() {
+        if edition <= confirmations.confirmed().max(confirmations.overdue.get()) {
             self.seen.clear();
             return;
         }
@@ -130,8 +152,8 @@ mod tests {
             let confirmations = Confirmations::new(ack);
             confirmations.link_up(first);
             confirmations.link_up(second);
-            confirmations.heard(7);
-            confirmations.heard(5);
+            confirmations.heard(first, 7);
+            confirmations.heard(second, 5);
             confirmations.sent(first, 9);
             confirmations.sent(second, 3);
             assert_eq!(confirmations.released(), released, "{ack:?}");
@@ -149,8 +171,40 @@ mod tests {
         patience.look(start + limits::CONFIRM_MAX, 9, &confirmations);
         assert_eq!(confirmations.released(), 4);
         assert!(confirmations.gave_up_on(4) && !confirmations.gave_up_on(5));
-        confirmations.heard(9);
+        confirmations.heard(Source::link(1), 9);
         patience.look(start + limits::CONFIRM_MAX, 9, &confirmations);
         assert!(patience.is_idle() && !confirmations.gave_up_on(4));
+    }
+
+    #[test]
+    fn what_a_neighbour_heard_counts_for_as_long_as_it_is_linked() {
+        let (first, again) = (Source::link(1), Source::link(2));
+        let confirmations = Confirmations::new(Ack::Heard);
+        confirmations.link_up(first);
+        confirmations.heard(first, 7);
+        confirmations.link_down(first);
+        confirmations.link_up(again);
+        assert_eq!(confirmations.released(), 0, "it may have been started anew, and know nothing");
+        confirmations.heard(again, 7);
+        assert_eq!(confirmations.released(), 7);
+    }
+
+    #[test]
+    fn stored_waits_for_neighbour_and_disk_and_for_the_disk_without_end() {
+        let link = Source::link(1);
+        let confirmations = Confirmations::new(Ack::Stored);
+        assert_eq!(confirmations.released(), 0, "with no neighbour there is still the disk");
+        confirmations.link_up(link);
+        confirmations.stored(5);
+        assert_eq!(confirmations.released(), 0);
+        confirmations.heard(link, 9);
+        assert_eq!(confirmations.released(), 5);
+        let (mut patience, start) = (Patience::default(), Instant::now());
+        for wait in [0, 1, 100] {
+            patience.look(start + limits::CONFIRM_MAX * wait, 9, &confirmations);
+            assert!(confirmations.released() == 5 && patience.is_idle() && !confirmations.gave_up_on(9));
+        }
+        confirmations.link_down(link);
+        assert_eq!(confirmations.released(), 5);
     }
 }

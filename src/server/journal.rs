@@ -1,13 +1,17 @@
 //! A server's log: events through `tracing`, traffic as a block a burst, both into the same file through the same
 //! `tracing-appender`, in the form of [`record`].
 //!
-//! A `tracing` event a line of traffic would cost twenty times what the rest of the server does; one formatted block
-//! a burst costs some 40 ns a line. The appender writes on a thread of its own, from a queue of bounded length. When
-//! the disk falls behind, `when_behind` decides: the server waits, or goes on and says what was left out.
+//! A `tracing` event a line of traffic would cost twenty times what the rest of the server does. So traffic is
+//! formatted a burst at a time into one block, which is handed to the appender when it is full, when an event comes,
+//! and before the thread goes to sleep: to wake the appender costs more than to format a hundred lines, and what
+//! neighbours wait for is not kept waiting by it. The appender writes on a thread of its own, from a queue of bounded
+//! length. When the disk falls behind, `when_behind` decides: the server waits, or goes on and says what was left out.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::fmt::{self, Write as _};
 use std::io::{self, Write as _};
+use std::mem;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -25,14 +29,8 @@ use crate::protocol::line::Time;
 
 /// The log of one server, or of the supervisor.
 pub struct Journal {
-    writer: RefCell<NonBlocking>,
+    page: Rc<RefCell<Page>>,
     traffic: Traffic,
-    block: RefCell<Vec<u8>>,
-    /// Blocks that the queue had no room for, as the appender counts them.
-    refused: ErrorCounter,
-    /// Records left out because the queue had no room, not yet said in the log.
-    unsaid: Cell<u64>,
-    left_out: Cell<u64>,
     /// Records that the disk did not take.
     lost: Arc<AtomicU64>,
     /// Flushes what is queued when the journal goes.
@@ -58,80 +56,138 @@ impl Journal {
             .lossy(log.when_behind == WhenBehind::Count)
             .thread_name(&format!("{name}.log"))
             .finish(file);
-        Ok(Self {
-            refused: writer.error_counter(),
-            writer: RefCell::new(writer),
-            traffic: log.traffic,
-            block: RefCell::default(),
-            unsaid: Cell::new(0),
-            left_out: Cell::new(0),
-            lost,
-            _worker: worker,
-        })
+        Ok(Self { page: Rc::new(RefCell::new(Page::new(writer))), traffic: log.traffic, lost, _worker: worker })
     }
 
-    /// Sends the `tracing` events of this thread here for as long as the guard lives.
+    /// Makes this the log of the present thread, which its `tracing` events go to, for as long as the guard lives.
     #[must_use]
-    pub fn install(&self) -> DefaultGuard {
-        let events = Events { writer: self.writer.borrow().clone() };
-        tracing::subscriber::set_default(tracing_subscriber::registry().with(events))
+    pub fn install(&self) -> Installed {
+        PAGE.set(Some(Rc::clone(&self.page)));
+        Installed { _events: tracing::subscriber::set_default(tracing_subscriber::registry().with(Events)) }
     }
 
     /// Logs lines of a client, which end with LF each. `who` is printable.
     pub fn client_traffic(&self, at: Time, direction: Level, who: &str, lines: &[u8]) {
         if self.traffic != Traffic::Off {
-            self.log_traffic(at, direction, who, lines);
+            self.page.borrow_mut().log_traffic(at, direction, who, lines);
         }
     }
 
     /// Logs lines of a neighbour, which end with LF each.
     pub fn neighbour_traffic(&self, at: Time, direction: Level, name: &str, lines: &[u8]) {
         if self.traffic == Traffic::All {
-            self.log_traffic(at, direction, name, lines);
+            self.page.borrow_mut().log_traffic(at, direction, name, lines);
         }
     }
 
     /// Records that are in no file, since the start.
     pub fn lost(&self) -> u64 {
-        self.left_out.get() + self.lost.load(Relaxed)
+        self.page.borrow().left_out + self.lost.load(Relaxed)
+    }
+}
+
+/// Hands over the traffic that the present thread has logged: for when it has nothing to do.
+pub fn hand_over() {
+    with_page(Page::hand_over);
+}
+
+/// The log of a thread, while it has one.
+pub struct Installed {
+    _events: DefaultGuard,
+}
+
+impl Drop for Installed {
+    fn drop(&mut self) {
+        PAGE.set(None);
+    }
+}
+
+thread_local! {
+    /// What is logged without a journal at hand: by `tracing`, and by a runtime that goes to sleep.
+    static PAGE: RefCell<Option<Rc<RefCell<Page>>>> = const { RefCell::new(None) };
+}
+
+fn with_page(act: impl FnOnce(&mut Page)) {
+    PAGE.with_borrow(|page| {
+        if let Some(page) = page {
+            act(&mut page.borrow_mut());
+        }
+    });
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        self.page.borrow_mut().hand_over();
+    }
+}
+
+/// Records on their way to the appender.
+struct Page {
+    writer: NonBlocking,
+    /// Traffic that has not been handed over, and how many records it is.
+    block: Vec<u8>,
+    records: u64,
+    /// Blocks that the queue had no room for, as the appender counts them.
+    refused: ErrorCounter,
+    /// Records left out because the queue had no room: not yet said in the log, and since the start.
+    unsaid: u64,
+    left_out: u64,
+}
+
+impl Page {
+    fn new(writer: NonBlocking) -> Self {
+        Self { refused: writer.error_counter(), writer, block: Vec::new(), records: 0, unsaid: 0, left_out: 0 }
     }
 
     /// Lines far shorter than their records could make a block of a burst a hundred times as large as the burst, so
     /// a large burst is more than one block.
-    fn log_traffic(&self, at: Time, direction: Level, who: &str, mut lines: &[u8]) {
-        let mut block = self.block.borrow_mut();
+    fn log_traffic(&mut self, at: Time, direction: Level, who: &str, mut lines: &[u8]) {
         while !lines.is_empty() {
             let (piece, rest) = lines.split_at(block_of(lines));
             lines = rest;
-            block.clear();
-            let records = record::append_traffic(at, direction, who, piece, &mut block);
-            self.put(&block, records);
+            self.records += record::append_traffic(at, direction, who, piece, &mut self.block);
+            if self.block.len() >= limits::LOG_BLOCK_BYTES {
+                self.hand_over();
+            }
         }
     }
 
-    fn put(&self, block: &[u8], records: u64) {
-        self.say_what_was_left_out();
-        if !self.write(block) {
-            self.left_out.set(self.left_out.get() + records);
-            self.unsaid.set(self.unsaid.get() + records);
-        }
+    /// An event is handed over at once, behind the traffic before it.
+    fn log_event(&mut self, record: &str) {
+        self.hand_over();
+        // The queue's own rule holds for events too; a queue that is gone belongs to a server that is gone.
+        let _ = self.writer.write_all(record.as_bytes());
     }
 
-    fn say_what_was_left_out(&self) {
-        let unsaid = self.unsaid.get();
-        if unsaid == 0 {
+    fn hand_over(&mut self) {
+        if self.block.is_empty() {
             return;
         }
-        let text = format!("{unsaid} records left out: the disk is slower than the traffic");
-        if self.write(record::line(clock::now(), Level::Warn, &text).as_bytes()) {
-            self.unsaid.set(0);
+        self.say_what_was_left_out();
+        let records = mem::take(&mut self.records);
+        if !write(&mut self.writer, &self.refused, &self.block) {
+            self.left_out += records;
+            self.unsaid += records;
         }
+        self.block.clear();
     }
 
-    fn write(&self, block: &[u8]) -> bool {
-        let before = self.refused.dropped_lines();
-        self.writer.borrow_mut().write_all(block).is_ok() && self.refused.dropped_lines() == before
+    fn say_what_was_left_out(&mut self) {
+        if self.unsaid == 0 {
+            return;
+        }
+        let text = format!("{} records left out: the disk is slower than the traffic", self.unsaid);
+        let record = record::line(clock::now(), Level::Warn, &text);
+        if write(&mut self.writer, &self.refused, record.as_bytes()) {
+            self.unsaid = 0;
+        }
     }
+}
+
+/// Whether the queue took the block.
+fn write(writer: &mut NonBlocking, refused: &ErrorCounter, block: &[u8]) -> bool {
+    let before = refused.dropped_lines();
+    writer.write_all(block).is_ok() && refused.dropped_lines() == before
 }
 
 /// How many bytes of `lines` go into one block: whole lines, at least one.
@@ -143,9 +199,7 @@ fn block_of(lines: &[u8]) -> usize {
 }
 
 /// What takes the `tracing` events of one thread.
-struct Events {
-    writer: NonBlocking,
-}
+struct Events;
 
 impl<S: tracing::Subscriber> Layer<S> for Events {
     fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
@@ -157,8 +211,8 @@ impl<S: tracing::Subscriber> Layer<S> for Events {
         };
         let mut text = Text::default();
         event.record(&mut text);
-        // The queue's own rule holds for events too; a queue that is gone belongs to a server that is gone.
-        let _ = self.writer.clone().write_all(record::line(clock::now(), level, &text.0).as_bytes());
+        let record = record::line(clock::now(), level, &text.0);
+        with_page(|page| page.log_event(&record));
     }
 }
 

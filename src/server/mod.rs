@@ -1,22 +1,28 @@
 //! One server: one thread, its own runtime, listener, state and log; the only place with herd sockets.
 //!
 //! A server is a process that happens to be a thread. What it knows is held in `Rc` and `RefCell`, so it cannot be
-//! shared with another server: it would not compile. Four things cross threads and nothing else does: the proven
-//! configuration (read only), [`Signal`]s in, [`Vitals`] out, and log records to the appender.
+//! shared with another server: it would not compile. What crosses threads, and nothing else does: the proven
+//! configuration (read only), [`Signal`]s and [`Faults`] in, [`Question`]s in and their answers out, [`Vitals`] out, and
+//! log records to the appender.
 //!
 //! Reading order: here (serve, obey, leave), `state` what its tasks share, `door` who is let in, `connection` a client,
-//! `link` a neighbour, `confirm` when an answer may be written, `lookup` places, `socket` what all connections do,
-//! [`journal`], `logfile` and [`record`] the log, [`vitals`] what it shows, [`clock`].
+//! `link` a neighbour, [`fault`] what can be wrong with it, `setbacks` what it then does, `confirm` when an answer may
+//! be written, `lookup` places, [`archive`] the disk, `socket` what all connections do, [`journal`], `logfile` and
+//! [`record`] the log, [`vitals`] what it shows, [`question`] what it may be asked, [`clock`].
 
+pub mod archive;
 pub mod clock;
 mod confirm;
 mod connection;
 mod door;
+pub mod fault;
 pub mod journal;
 mod link;
 mod logfile;
 mod lookup;
+pub mod question;
 pub mod record;
+mod setbacks;
 mod socket;
 mod state;
 pub mod vitals;
@@ -30,17 +36,21 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use tokio::runtime::{Builder, LocalOptions};
-use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 use tracing::{error, info, warn};
 
 use crate::config::Config;
 use crate::limits;
 pub use crate::places::{Condition, Provider};
+use archive::file::RealDisk;
+use archive::{Archive, News, Refusal};
 use confirm::Patience;
 use door::Door;
+use fault::Faults;
 use journal::Journal;
+use question::Question;
 use state::{Leaving, Server};
 use vitals::{Phase, Vitals};
 
@@ -62,6 +72,10 @@ pub struct Seat {
     pub vitals: Arc<Vitals>,
     /// What the herd wants of it. Closed without a word means [`Signal::Kill`].
     pub signals: mpsc::Receiver<Signal>,
+    /// What is wrong with the links from its neighbours. Closed means that nothing changes any more.
+    pub faults: watch::Receiver<Faults>,
+    /// What the herd asks. Closed means that nothing is asked any more.
+    pub questions: mpsc::Receiver<Question>,
 }
 
 /// The key of every proof between neighbours; shared by all servers of a herd.
@@ -81,6 +95,8 @@ pub enum Signal {
     Terminate,
     /// SIGKILL: every socket closes, nothing is flushed.
     Kill,
+    /// What a power cut does: as [`Signal::Kill`], and every connection is reset, with what was not sent yet gone.
+    PowerCut,
     /// What a bug would do: the server panics. For tests of what contains it.
     Panic,
 }
@@ -90,6 +106,8 @@ pub enum Signal {
 pub enum Trouble {
     /// Its log file could not be opened.
     Log { path: PathBuf, why: io::Error },
+    /// Its archive cannot be used.
+    Archive { path: PathBuf, why: Refusal },
     /// The kernel refused a runtime, the listener, or randomness.
     Runtime(io::Error),
 }
@@ -98,6 +116,7 @@ impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Log { path, .. } => write!(f, "cannot write the log {}", path.display()),
+            Self::Archive { path, .. } => write!(f, "cannot use the archive {}", path.display()),
             Self::Runtime(_) => write!(f, "cannot run"),
         }
     }
@@ -107,6 +126,7 @@ impl std::error::Error for Trouble {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Log { why, .. } | Self::Runtime(why) => Some(why),
+            Self::Archive { why, .. } => Some(why),
         }
     }
 }
@@ -126,19 +146,35 @@ pub fn main(seat: Seat) -> Result<(), Trouble> {
     let journal = Journal::open(log, name, seat.herd_up_since)
         .map_err(|why| Trouble::Log { path: log.directory.join(format!("{name}.log")), why })?;
     let _events = journal.install();
-    let runtime =
-        Builder::new_current_thread().enable_all().build_local(LocalOptions::default()).map_err(Trouble::Runtime)?;
-    let ended = catch_unwind(AssertUnwindSafe(|| runtime.block_on(live(seat, journal))));
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .on_thread_park(journal::hand_over)
+        .build_local(LocalOptions::default())
+        .map_err(Trouble::Runtime)?;
+    let (archive, keeper) = Archive::open(&seat.config, seat.index, RealDisk).map_err(Trouble::Runtime)?.unzip();
+    let ended = catch_unwind(AssertUnwindSafe(|| runtime.block_on(live(seat, journal, archive))));
     // Never dropped: a plain drop would wait for whatever a task has blocked on.
     runtime.shutdown_background();
+    // Its sockets are closed by now. Whoever starts it again must find the file closed too.
+    if let Some(keeper) = keeper {
+        keeper.join();
+    }
     ended.unwrap_or_else(|panic| resume_unwind(panic))
 }
 
-async fn live(seat: Seat, journal: Journal) -> Result<(), Trouble> {
-    let Seat { config, index, listener, secret, provider, vitals, mut signals, .. } = seat;
+async fn live(seat: Seat, journal: Journal, archive: Option<Archive>) -> Result<(), Trouble> {
+    let Seat { config, index, listener, secret, provider, vitals, mut signals, mut faults, mut questions, .. } = seat;
     let listener = tokio::net::TcpListener::from_std(listener).map_err(Trouble::Runtime)?;
     let server = Rc::new(Server::new(config, index, secret, &provider, vitals, journal).map_err(Trouble::Runtime)?);
+    server.suffer(&faults.borrow_and_update());
     let mut tasks = JoinSet::new();
+    let mut following = None;
+    if let Some(mut archive) = archive {
+        match load(&server, &mut archive, &mut signals).await? {
+            Order::GoOn => following = Some(tasks.spawn_local(archive::follow(Rc::clone(&server), archive))),
+            Order::Stop | Order::Die => return Ok(()),
+        }
+    }
     for (number, neighbour) in server.neighbours.iter().enumerate() {
         if !neighbour.dials {
             tasks.spawn_local(link::keep(Rc::clone(&server), number));
@@ -158,14 +194,44 @@ async fn live(seat: Seat, journal: Journal) -> Result<(), Trouble> {
             accepted = listener.accept(), if door.is_open() => door.admit(&server, &mut tasks, accepted),
             () = sleep(limits::ACCEPT_PAUSE), if !door.is_open() => door.open(),
             Some(ended) = tasks.join_next() => contain(ended),
+            Ok(()) = faults.changed() => server.suffer(&faults.borrow_and_update()),
+            Some(question) = questions.recv() => question::answer(&server, question),
         }
     }
     drop(listener);
     tokio::select! {
-        () = leave(&server, &mut tasks) => {}
-        () = wait_for_kill(&mut signals) => {}
+        () = leave(&server, &mut tasks, following) => {}
+        () = wait_for_kill(&server, &mut signals) => {}
     }
     Ok(())
+}
+
+/// Loads what the server knew when it last ran; nothing is answered before.
+async fn load(server: &Server, archive: &mut Archive, signals: &mut mpsc::Receiver<Signal>) -> Result<Order, Trouble> {
+    let since = clock::instant();
+    let refuse = |archive: &Archive, flaw| {
+        let trouble = archive.refusal(flaw);
+        error!("{trouble}: {}", std::error::Error::source(&trouble).expect("there is a reason"));
+        trouble
+    };
+    loop {
+        let news = tokio::select! {
+            signal = signals.recv() => match obey(server, signal, signals) {
+                Order::GoOn => continue,
+                order => return Ok(order),
+            },
+            news = archive.news() => news,
+        };
+        match news {
+            News::Expect(clients) => server.node.borrow_mut().atlas_mut().reserve(clients),
+            News::Loaded(lines) => archive::learn(server, &lines).map_err(|flaw| refuse(archive, flaw))?,
+            News::Refused(flaw) => return Err(refuse(archive, flaw)),
+            _ => break,
+        }
+    }
+    archive.is_loaded(server.node.borrow().atlas());
+    info!("{} clients loaded from the archive in {:.3} s", server.edition(), since.elapsed().as_secs_f64());
+    Ok(Order::GoOn)
 }
 
 /// What a signal comes to.
@@ -178,6 +244,10 @@ enum Order {
 fn obey(server: &Server, signal: Option<Signal>, signals: &mut mpsc::Receiver<Signal>) -> Order {
     match signal {
         None | Some(Signal::Kill) => Order::Die,
+        Some(Signal::PowerCut) => {
+            server.power_cut.set(true);
+            Order::Die
+        }
         Some(Signal::Continue) => Order::GoOn,
         Some(Signal::Terminate) => Order::Stop,
         Some(Signal::Stop) => {
@@ -190,7 +260,8 @@ fn obey(server: &Server, signal: Option<Signal>, signals: &mut mpsc::Receiver<Si
 
 /// Parks the thread, inside its own runtime, until a signal ends it; returns that signal.
 fn stand_still(server: &Server, signals: &mut mpsc::Receiver<Signal>) -> Option<Signal> {
-    let since = clock::instant();
+    let (since, before) = (clock::instant(), server.vitals.phase());
+    journal::hand_over();
     server.vitals.set_phase(Phase::Paused);
     let signal = loop {
         match signals.try_recv() {
@@ -201,7 +272,7 @@ fn stand_still(server: &Server, signals: &mut mpsc::Receiver<Signal>) -> Option<
         }
     };
     if signal == Some(Signal::Continue) {
-        server.vitals.set_phase(Phase::Serving);
+        server.vitals.set_phase(before);
         info!("resumed after {:.3} s", since.elapsed().as_secs_f64());
     }
     signal
@@ -217,8 +288,8 @@ fn contain(ended: Result<(), tokio::task::JoinError>) {
     }
 }
 
-/// Says what is owed: to the clients first, then to the neighbours.
-async fn leave(server: &Rc<Server>, tasks: &mut JoinSet<()>) {
+/// Says what is owed: to the clients first, then to the neighbours, then to the archive.
+async fn leave(server: &Rc<Server>, tasks: &mut JoinSet<()>, following: Option<AbortHandle>) {
     server.vitals.set_phase(Phase::Stopping);
     info!("stopping, {} clients connected", server.clients());
     server.move_on(Leaving::Clients);
@@ -241,11 +312,28 @@ async fn leave(server: &Rc<Server>, tasks: &mut JoinSet<()>) {
         }
     };
     let _ = timeout(limits::STOP_MAX, links_gone).await;
+    server.move_on(Leaving::Archive);
+    let stored = async {
+        while following.as_ref().is_some_and(|following| !following.is_finished())
+            && let Some(ended) = tasks.join_next().await
+        {
+            contain(ended);
+        }
+    };
+    if timeout(limits::ARCHIVE_STOP_MAX, stored).await.is_err() {
+        warn!("the archive did not take in time what is known");
+    }
     info!("stopped");
 }
 
-async fn wait_for_kill(signals: &mut mpsc::Receiver<Signal>) {
-    while !matches!(signals.recv().await, None | Some(Signal::Kill)) {}
+async fn wait_for_kill(server: &Server, signals: &mut mpsc::Receiver<Signal>) {
+    loop {
+        match signals.recv().await {
+            None | Some(Signal::Kill) => return,
+            Some(Signal::PowerCut) => return server.power_cut.set(true),
+            Some(_) => {}
+        }
+    }
 }
 
 /// Ends the wait of answers that nobody confirms.

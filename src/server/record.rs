@@ -12,6 +12,7 @@
 
 use std::cell::RefCell;
 use std::fmt::Write as _;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use memchr::memchr_iter;
@@ -65,28 +66,56 @@ pub fn heading(at: Time, text: &str) -> String {
 /// Appends a record for each of `lines`, which end with LF each; `who` is an escaped text. Returns how many.
 pub fn append_traffic(at: Time, direction: Level, who: &str, lines: &[u8], block: &mut Vec<u8>) -> u64 {
     let count = memchr_iter(b'\n', lines).count() as u64;
-    let mut number = next_numbers(count);
-    let tail = format!(" {} {who} | ", direction.name());
+    let mut head = Head::new(at, next_numbers(count), direction, who);
+    block.reserve(head.text.len() * count as usize + lines.len());
     // Looked at once a burst, not once a line: nearly every burst is plain.
     let plain = all_bytes(lines, |byte| is_plain(byte) | (byte == b'\n'));
     let mut start = 0;
-    STAMP.with_borrow_mut(|stamp| {
-        let stamp = stamp.text(at);
-        for end in memchr_iter(b'\n', lines) {
-            block.extend_from_slice(stamp);
-            block.extend_from_slice(b" #");
-            block.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
-            block.extend_from_slice(tail.as_bytes());
-            if plain {
-                block.extend_from_slice(&lines[start..=end]);
-            } else {
-                escape_bytes(&lines[start..end], block);
-                block.push(b'\n');
-            }
-            (start, number) = (end + 1, number + 1);
+    for end in memchr_iter(b'\n', lines) {
+        block.extend_from_slice(&head.text);
+        if plain {
+            block.extend_from_slice(&lines[start..=end]);
+        } else {
+            escape_bytes(&lines[start..end], block);
+            block.push(b'\n');
         }
-    });
+        start = end + 1;
+        head.count_up();
+    }
     count
+}
+
+/// What stands before each line of a burst. Only the number changes, so it is counted up where it stands.
+struct Head {
+    text: Vec<u8>,
+    /// Where the number begins and ends.
+    number: Range<usize>,
+}
+
+impl Head {
+    fn new(at: Time, number: u64, direction: Level, who: &str) -> Self {
+        let mut text = STAMP.with_borrow_mut(|stamp| stamp.text(at).to_vec());
+        text.extend_from_slice(b" #");
+        let start = text.len();
+        text.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+        let number = start..text.len();
+        for part in [" ", direction.name(), " ", who, " | "] {
+            text.extend_from_slice(part.as_bytes());
+        }
+        Self { text, number }
+    }
+
+    fn count_up(&mut self) {
+        for digit in self.text[self.number.clone()].iter_mut().rev() {
+            if *digit < b'9' {
+                *digit += 1;
+                return;
+            }
+            *digit = b'0';
+        }
+        self.text.insert(self.number.start, b'1');
+        self.number.end += 1;
+    }
 }
 
 /// Takes `count` numbers and returns the first. One order for the whole process: a line is numbered before it is
@@ -191,6 +220,17 @@ mod tests {
         assert!(lines[1].ends_with(r" IN    Bona | \\ \xff\x1b[2J"), "{}", lines[1]);
         let number = |line: &str| line.split(' ').nth(1).unwrap()[1..].parse::<u64>().unwrap();
         assert_eq!(number(lines[0]) + 1, number(lines[1]));
+    }
+
+    #[test]
+    fn numbers_are_counted_up_where_they_stand() {
+        let mut head = Head::new(Time::new(0, 0), 8, Level::In, "c");
+        let number = |head: &Head| String::from_utf8(head.text[head.number.clone()].to_vec()).unwrap();
+        for expected in 8..=1001 {
+            assert_eq!(number(&head), expected.to_string());
+            head.count_up();
+        }
+        assert!(head.text.ends_with(b" #1002 IN    c | "));
     }
 
     #[test]

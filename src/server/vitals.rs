@@ -2,10 +2,11 @@
 //! still shows. Nothing here waits, and nothing a server decides depends on it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use tokio::sync::Notify;
 
+use super::archive::Flaw;
 use crate::places::Condition;
 
 /// The levels of one incarnation of a server; a new one is made at each start.
@@ -24,11 +25,24 @@ pub struct Vitals {
     pub unconfirmed: AtomicU64,
     /// Log records that could not be written, since the start.
     pub log_lost: AtomicU64,
+    /// All at nought without an archive.
+    pub archive: Archive,
     places: AtomicU8,
     /// One entry a neighbour, in the order of [`Config::links`](crate::config::Config::links).
     pub neighbours: Box<[Neighbour]>,
     /// Rung whenever the phase, a link's liveness or the provider of places has changed; whoever waits reads the levels again.
     pub changed: Arc<Notify>,
+}
+
+/// What a server shows of its archive.
+#[derive(Debug, Default)]
+pub struct Archive {
+    /// The edition up to which the archive has been told.
+    pub stored: AtomicU64,
+    /// When it last took something: microseconds since 1970, 0 for never in this life.
+    pub committed_at_us: AtomicU64,
+    /// Why it takes nothing, as [`archive_trouble`] reads it; 0: it does.
+    pub trouble: AtomicI32,
 }
 
 /// What a server shows of its link to one neighbour.
@@ -69,6 +83,7 @@ impl Vitals {
             clients: AtomicU32::new(0),
             unconfirmed: AtomicU64::new(0),
             log_lost: AtomicU64::new(0),
+            archive: Archive::default(),
             places: AtomicU8::new(Condition::Fine as u8),
             neighbours: neighbours.into_iter().map(Neighbour::new).collect(),
             changed,
@@ -116,6 +131,12 @@ impl Vitals {
     pub fn links_live(&self) -> usize {
         self.neighbours.iter().filter(|n| n.live.load(Relaxed)).count()
     }
+}
+
+/// Why an archive takes nothing, in words; nothing if it does.
+#[must_use]
+pub fn archive_trouble(shown: &Archive) -> Option<String> {
+    Flaw::meaning(shown.trouble.load(Relaxed))
 }
 
 impl Neighbour {

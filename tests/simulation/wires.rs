@@ -302,7 +302,7 @@ impl World {
 
     fn say_due(&mut self, connection: usize, end: usize) -> Checked {
         let at = &mut self.connections[connection].ends[end];
-        let Some(link) = at.stage.link() else { return Ok(()) };
+        let Some(link) = at.stage.link_mut() else { return Ok(()) };
         let mut out = Vec::new();
         if std::mem::take(&mut at.answer_due) {
             link.say_heard(&mut out);
@@ -324,7 +324,10 @@ impl World {
         let link = at.stage.link_mut().expect("only links tell");
         let mut out = Vec::new();
         link.tell(life.node.atlas(), self.plan.weather.batch_bytes_max, &mut out);
-        self.write(connection, end, &out)
+        let server = at.server;
+        self.write(connection, end, &out)?;
+        // What need not be said is confirmed at once.
+        self.settle(server)
     }
 
     /// Sends whole lines through the faults of this direction.

@@ -102,8 +102,32 @@ fn a_report_is_not_told_back_over_its_own_link_and_is_told_over_every_other() {
     }
     assert_eq!(one.hear(report("a +1-1 1").as_bytes(), &mut atlas), Ok(Effect::Learned));
     assert_eq!(other.hear(report("a +1-1 1").as_bytes(), &mut atlas), Ok(Effect::Nothing), "known already");
-    assert_eq!(tell(&mut one, &atlas, 1000), ["TOLD 1 0"]);
+    assert_eq!(tell(&mut one, &atlas, 1000), [] as [String; 0]);
+    assert_eq!((one.told(), one.confirmed()), (Some(1), 1), "it has what it said");
+    assert_eq!(tell(&mut one, &atlas, 1000), ["TOLD 1 0"], "the heartbeat names it");
     assert_eq!(tell(&mut other, &atlas, 1000), [report("a +1-1 1"), "TOLD 1 1".into()]);
+}
+
+#[test]
+fn what_was_passed_over_in_silence_is_confirmed_with_what_was_told_before_it() {
+    let (mut atlas, mut teller, ..) = a_teller_and_a_hearer();
+    tell(&mut teller, &atlas, 1000);
+    teller.hear(report("d +1-1 1").as_bytes(), &mut atlas).unwrap();
+    assert_eq!(tell(&mut teller, &atlas, 1000), [] as [String; 0]);
+    assert_eq!((teller.told(), teller.told_whole(), teller.confirmed()), (Some(4), 4, 0));
+    teller.hear(b"HEARD 3", &mut atlas).unwrap();
+    assert_eq!((teller.acknowledged(), teller.confirmed()), (3, 4));
+}
+
+#[test]
+fn a_gap_is_told_again_from_before_what_was_passed_over_in_silence() {
+    let (mut atlas, mut teller, ..) = a_teller_and_a_hearer();
+    tell(&mut teller, &atlas, 1000);
+    teller.hear(report("d +1-1 1").as_bytes(), &mut atlas).unwrap();
+    tell(&mut teller, &atlas, 1000);
+    assert_eq!(teller.hear(b"HEARD 0", &mut atlas), Ok(Effect::GoneBack));
+    assert_eq!((teller.told(), teller.confirmed()), (Some(0), 0));
+    assert_eq!(tell(&mut teller, &atlas, 1000).last().unwrap(), "TOLD 4 3");
 }
 
 #[test]

@@ -1,0 +1,232 @@
+//! What a server knows, kept on disk: one more thing that is told what follows an edition.
+//!
+//! The disk blocks, so it has a thread of its own (`keeper`), which alone touches the file (`file`). What goes there is
+//! a batch, copied only when the keeper is free; what comes back is news. So a slow disk makes the archive lag, and
+//! costs one number: it never holds the server up, and nothing piles up in between.
+//!
+//! A disk that takes nothing is trouble, said once, while the server goes on; once it takes something again, what
+//! follows the last commit is told. A file that cannot be trusted ends the server before it has answered anything.
+
+pub(super) mod file;
+mod flaw;
+mod keeper;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use tokio::sync::mpsc;
+use tokio::time::sleep;
+use tracing::{info, warn};
+
+use super::clock;
+use super::state::{Leaving, Server};
+use crate::config::{Ack, Config};
+use crate::limits;
+use crate::protocol::atlas::{Atlas, Edition};
+use crate::protocol::line::Report;
+use file::{Disk, Owner};
+pub use flaw::{Flaw, Refusal};
+use keeper::Batch;
+pub(super) use keeper::Keeper;
+
+/// The server's end of its archive.
+pub(super) struct Archive {
+    path: PathBuf,
+    batches: mpsc::Sender<Batch>,
+    news: mpsc::Receiver<News>,
+    /// Up to here the file has been told; nothing is told before it is open.
+    told: Option<Edition>,
+    /// Up to here every report is in the file, itself or a newer one of its client (as of a link: `Link::confirmed`).
+    whole: Edition,
+    /// The batch that is being written: where it ends, and whether it was all there was.
+    writing: Option<(Edition, bool)>,
+    /// The trouble that has been said, by its code.
+    trouble: Option<i32>,
+}
+
+/// What the keeper has to say.
+#[derive(Debug)]
+pub(super) enum News {
+    /// The file holds about so many reports.
+    Expect(usize),
+    /// A piece of what the file holds: whole lines, each ended by LF.
+    Loaded(Vec<u8>),
+    /// The file cannot be used; the server cannot start with it.
+    Refused(Flaw),
+    /// The file is open, and holds what was told up to this edition in this run: 0 after a start.
+    Open(Edition),
+    /// The batch is on the disk.
+    Stored,
+    /// The disk does not take anything at present.
+    Trouble(Flaw),
+}
+
+/// What news came to.
+#[derive(Debug, PartialEq, Eq)]
+enum Effect {
+    Nothing,
+    /// More is on the disk.
+    Stored,
+    /// And that after trouble.
+    Recovered,
+    /// Another trouble than the one before, in words.
+    Trouble(String),
+}
+
+impl Archive {
+    /// Starts a keeper for the server's file; none if the herd has no archive.
+    ///
+    /// # Errors
+    ///
+    /// If the system gives no thread.
+    pub(super) fn open(config: &Config, index: usize, disk: impl Disk) -> io::Result<Option<(Self, Keeper)>> {
+        let Some(archive) = &config.archive else { return Ok(None) };
+        let server = &config.servers[index].name;
+        let path = archive.directory.join(format!("{server}.redb"));
+        let owner = Owner { herd: config.herd.clone(), server: server.clone() };
+        Self::start(path, owner, disk).map(Some)
+    }
+
+    fn start(path: PathBuf, owner: Owner, disk: impl Disk) -> io::Result<(Self, Keeper)> {
+        let (batches, told) = mpsc::channel(1);
+        let (news, heard) = mpsc::channel(limits::ARCHIVE_NEWS_MAX);
+        let keeper = Keeper::spawn(path.clone(), owner, disk, told, news)?;
+        Ok((Self { path, batches, news: heard, told: None, whole: 0, writing: None, trouble: None }, keeper))
+    }
+
+    /// What the keeper says next.
+    ///
+    /// # Panics
+    ///
+    /// If the keeper has gone, which is a bug in it.
+    pub(super) async fn news(&mut self) -> News {
+        self.news.recv().await.expect("the archive's keeper goes after its server")
+    }
+
+    /// Takes the server to be loaded: what the atlas holds now is what the file holds.
+    pub(super) fn is_loaded(&mut self, atlas: &Atlas) {
+        (self.told, self.whole) = (Some(atlas.edition()), atlas.edition());
+    }
+
+    pub(super) fn refusal(&self, flaw: Flaw) -> super::Trouble {
+        super::Trouble::Archive { path: self.path.clone(), why: Refusal(flaw) }
+    }
+
+    /// Hands what follows to the keeper, if it is free and there is something.
+    fn tell(&mut self, atlas: &Atlas) {
+        let Some(told) = self.told.filter(|&told| self.writing.is_none() && told < atlas.edition()) else { return };
+        let (batch, whole) = Batch::after(told, atlas);
+        let edition = batch.edition;
+        if self.batches.try_send(batch).is_ok() {
+            self.writing = Some((edition, whole));
+        }
+    }
+
+    fn hear(&mut self, news: News) -> Effect {
+        match news {
+            News::Open(edition) => {
+                (self.told, self.writing) = (Some(edition), None);
+                self.whole = self.whole.min(edition);
+                Effect::Nothing
+            }
+            News::Stored => {
+                let Some((edition, whole)) = self.writing.take() else { return Effect::Nothing };
+                self.told = Some(edition);
+                if whole {
+                    self.whole = edition;
+                }
+                if self.trouble.take().is_some() { Effect::Recovered } else { Effect::Stored }
+            }
+            News::Trouble(flaw) => {
+                (self.told, self.writing) = (None, None);
+                let known = self.trouble.replace(flaw.code()) == Some(flaw.code());
+                if known { Effect::Nothing } else { Effect::Trouble(flaw.to_string()) }
+            }
+            // Only said before the file is open for the first time.
+            News::Expect(_) | News::Loaded(_) | News::Refused(_) => Effect::Nothing,
+        }
+    }
+
+    /// Nothing more can be done for what the server knows now.
+    fn is_done(&self, atlas: &Atlas) -> bool {
+        self.trouble.is_some() || (self.writing.is_none() && self.told == Some(atlas.edition()))
+    }
+}
+
+/// Takes what the file held into the atlas, as said by a client: the neighbours are told what they lack.
+///
+/// # Errors
+///
+/// [`Flaw::Damaged`] on what is no report.
+pub(super) fn learn(server: &Server, lines: &[u8]) -> Result<(), Flaw> {
+    let mut node = server.node.borrow_mut();
+    for line in lines.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
+        let report = Report::parse(line).ok_or_else(|| Flaw::Damaged("it holds what is no report".into()))?;
+        node.atlas_mut().learn(report, crate::protocol::atlas::Source::CLIENT);
+    }
+    drop(node);
+    server.learned();
+    Ok(())
+}
+
+/// Keeps the archive told until the server leaves and there is nothing more to tell.
+pub(super) async fn follow(server: Rc<Server>, mut archive: Archive) {
+    show(&server, &archive);
+    loop {
+        archive.tell(server.node.borrow().atlas());
+        if server.leaving.get() == Leaving::Archive && archive.is_done(server.node.borrow().atlas()) {
+            return;
+        }
+        let idle = archive.writing.is_none() && archive.told.is_some();
+        tokio::select! {
+            news = archive.news() => {
+                let effect = archive.hear(news);
+                show(&server, &archive);
+                say(&server, &archive, &effect);
+                if effect == Effect::Stored {
+                    rest(&server).await;
+                }
+            }
+            () = server.moved.notified(), if idle => {}
+            () = server.leave.notified() => {}
+        }
+    }
+}
+
+/// Lets some reports come together for the next commit, unless somebody waits for it.
+async fn rest(server: &Server) {
+    if server.config.ack != Ack::Stored && !server.is_leaving() {
+        tokio::select! {
+            () = sleep(limits::ARCHIVE_REST) => {}
+            () = server.leave.notified() => {}
+        }
+    }
+}
+
+fn show(server: &Server, archive: &Archive) {
+    server.confirmations.stored(archive.whole);
+    let shown = &server.vitals.archive;
+    shown.stored.store(archive.whole, Relaxed);
+    shown.trouble.store(archive.trouble.unwrap_or_default(), Relaxed);
+}
+
+fn say(server: &Server, archive: &Archive, effect: &Effect) {
+    if matches!(effect, Effect::Stored | Effect::Recovered) {
+        let now = clock::now();
+        let micros = now.seconds().saturating_mul(1_000_000).saturating_add(u64::from(now.nanos() / 1000));
+        server.vitals.archive.committed_at_us.store(micros, Relaxed);
+    }
+    let path = archive.path.display();
+    match effect {
+        Effect::Trouble(why) if server.config.ack == Ack::Stored => {
+            warn!("the archive {path} is not written: {why}; answers to IAMATs wait, everything else goes on");
+        }
+        Effect::Trouble(why) => warn!("the archive {path} is not written: {why}; the server goes on"),
+        Effect::Recovered => info!("the archive is written again"),
+        Effect::Nothing | Effect::Stored => {}
+    }
+}
