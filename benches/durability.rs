@@ -1,5 +1,5 @@
 //! What each level of `ack` loses when the answering server is killed at the instant of an answer, while its
-//! neighbours live: `cargo bench --bench durability -- [KILLS]`. And what an archive costs: a load of a million
+//! neighbours live: `cargo bench --bench durability -- [KILLS] [LEVEL]`. And what an archive costs: a load of a million
 //! clients, and answers a second that wait for the disk.
 
 #[path = "../tests/losses.rs"]
@@ -23,7 +23,9 @@ const CLIENTS: usize = 1_000_000;
 fn main() {
     // Cargo says `--bench` first.
     let kills = std::env::args().skip(1).find_map(|arg| arg.parse().ok()).unwrap_or(KILLS);
-    for (word, ack) in [("sent", Ack::Sent), ("heard", Ack::Heard), ("stored", Ack::Stored)] {
+    let levels = [("sent", Ack::Sent), ("heard", Ack::Heard), ("stored", Ack::Stored)];
+    let only = std::env::args().find(|arg| levels.iter().any(|(word, _)| word == arg));
+    for (word, ack) in levels.into_iter().filter(|(word, _)| only.as_deref().is_none_or(|only| only == *word)) {
         let start = Instant::now();
         let found = losses::of_kills(ack, kills, Signal::Kill);
         println!(
