@@ -3,7 +3,7 @@
 //! The generator takes one core. Figures of one run can be compared with each other, not with those of another
 //! machine or day.
 
-#[path = "load.rs"]
+#[expect(dead_code, reason = "compare.sh loads a Redis too")]
 mod load;
 #[path = "../tests/support.rs"]
 #[expect(dead_code, reason = "the tests use all of it")]
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use herdctl::config::Traffic;
-use load::Load;
+use load::{Load, Speech};
 use support::Herd;
 
 const DEPTHS: [usize; 3] = [1, 16, 256];
@@ -28,9 +28,9 @@ fn updates(criterion: &mut Criterion) {
     ] {
         let mut group = criterion.benchmark_group(what);
         group.throughput(Throughput::Elements(1)).sample_size(10).measurement_time(Duration::from_secs(4));
-        let mut clock = 0;
+        let mut clock = 1_600_000_000_000_000_000;
         for depth in DEPTHS {
-            let load = Load { connections: 32, depth, clients: 1000 };
+            let load = Load { connections: 32, depth, clients: 1000, speech: Speech::Herd };
             group.bench_function(format!("update, depth {depth}"), |bencher| {
                 bencher.iter_custom(|updates| {
                     let took = load.run(herd.address("Clark"), updates.max(10_000), &mut clock);

@@ -1,5 +1,6 @@
-//! A load of `IAMAT`s over loopback, from one thread, for the benches of whole servers.
+//! A load of updates over loopback, from one thread, for the benches of whole servers; the same for a Redis.
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,21 @@ pub struct Load {
     pub depth: usize,
     /// Clients that move, over all connections.
     pub clients: usize,
+    pub speech: Speech,
+}
+
+/// Whose language is spoken; each answers an update with one line.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Speech {
+    /// `IAMAT`
+    Herd,
+    /// `GEOADD`
+    Redis,
+}
+
+/// A time as the load says it, of nanoseconds since the epoch.
+pub fn time(ns: u64) -> String {
+    format!("{}.{:09}", ns / 1_000_000_000, ns % 1_000_000_000)
 }
 
 impl Load {
@@ -54,14 +70,8 @@ impl Load {
             burst.clear();
             for _ in 0..self.depth {
                 time += 1;
-                let client = (time as usize * self.connections + connection) % self.clients;
-                burst.extend_from_slice(
-                    format!(
-                        "IAMAT client-{client:09} +34.068930-118.445127 {}.{time:09}\n",
-                        1_600_000_000 + time / 1_000_000_000
-                    )
-                    .as_bytes(),
-                );
+                let client = (time as usize % self.clients * self.connections + connection) % self.clients;
+                self.say(client, time, &mut burst);
             }
             stream.write_all(&burst).await.unwrap();
             let mut missing = self.depth;
@@ -71,5 +81,18 @@ impl Load {
                 missing -= memchr::memchr_iter(b'\n', &answers[..read]).count();
             }
         }
+    }
+
+    fn say(self, client: usize, ns: u64, burst: &mut Vec<u8>) {
+        let _ = match self.speech {
+            Speech::Herd => {
+                writeln!(burst, "IAMAT client-{client:09} +34.068930-118.445127 {}", time(ns))
+            }
+            Speech::Redis => write!(
+                burst,
+                "*5\r\n$6\r\nGEOADD\r\n$4\r\nherd\r\n$11\r\n-118.{:06}\r\n$9\r\n34.068930\r\n$16\r\nclient-{client:09}\r\n",
+                ns % 1_000_000
+            ),
+        };
     }
 }

@@ -22,7 +22,8 @@
 //! # Where to read
 //!
 //! In this order; arrows point at what may be imported, and nothing points back:
-//! `main ─▶ cli ─▶ herd ─▶ server ─▶ protocol`, `server ─▶ places`; `config` and `limits` are leaves.
+//! `main ─▶ cli ─▶ herd ─▶ server ─▶ protocol`, `server ─▶ places`, `cli ─▶ judge ─▶ protocol`; `config` and `limits` are
+//! leaves.
 //!
 //! | module | what lives there |
 //! |---|---|
@@ -30,6 +31,7 @@
 //! | [`server`] | **one server: one thread**, its runtime, listener, log; clients, neighbours, acknowledgements |
 //! | [`herd`] | **the supervisor**: starts, watches, kills and restarts servers; the control channel |
 //! | [`cli`] | the commands: each parses, asks the supervisor, prints |
+//! | [`judge`] | **the judge, pure**: a history of calls and faults in, whether the promises were kept out |
 //! | [`places`] | what is near a point: embedded places, Google's, the user's own |
 //! | [`config`] | `herd.toml`, whole and proven before anything starts |
 //! | [`limits`] | every limit, with its unit and its reason |
@@ -40,10 +42,11 @@
 //!
 //! * `protocol` never waits, never does I/O, never looks at a clock or at chance beyond the seed of a hash table
 //!   (`tests/tidy.rs`).
+//! * `judge` sees no herd: a history is all it knows, and of this crate only the grammar of a line (`tests/tidy.rs`).
 //! * A server shares no state with another: what it knows is held in `Rc` and `RefCell`, and sharing it does not
-//!   compile. What crosses threads: the configuration (read only), signals in, vitals out, log records to the appender,
-//!   batches to the archive's keeper and its news back; and places read once for the whole process, which
-//!   nobody can change.
+//!   compile. What crosses threads: the configuration (read only), signals, faults and questions in, vitals and answers
+//!   out, log records to the appender, batches to the archive's keeper and its news back; and places read once for the
+//!   whole process, which nobody can change.
 //! * No HTTP client outlives its server: its connections live on that server's runtime.
 //! * The key of a provider of places is in no argument, no `herd.toml`, no log, no answer and no error; of Google's
 //!   answers nothing is kept.
@@ -57,6 +60,7 @@
 pub mod cli;
 pub mod config;
 pub mod herd;
+pub mod judge;
 pub mod limits;
 pub mod places;
 pub mod protocol;

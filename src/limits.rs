@@ -41,6 +41,11 @@ pub const CLIENTS_MAX: u64 = 0;
 /// One server's memory ends long before a thousand million clients.
 pub const CLIENTS_RANGE: RangeInclusive<u64> = 0..=1_000_000_000;
 
+/// `future_seconds_max`: off, for the protocol has no such rule.
+pub const FUTURE_SECONDS_MAX: u64 = 0;
+/// A century: clocks differ by less, and adding it to any time is safe.
+pub const FUTURE_SECONDS_RANGE: RangeInclusive<u64> = 0..=3_155_760_000;
+
 /// `file_bytes_max` of `[log]`.
 pub const LOG_FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Below 64 KiB one long line would turn the file over; above 1 TiB it is never turned over at all.
@@ -91,8 +96,22 @@ pub const BACKOFF_MAX: Duration = Duration::from_millis(50);
 pub const CONFIRM_MAX: Duration = Duration::from_millis(250);
 /// A link writes its batches in pieces of about this size, so that `HEARD` and heartbeats get through.
 pub const LINK_BATCH_BYTES: usize = 64 * 1024;
+/// A neighbour that has lost reports is told them again in batches of half the size each time, down to one report;
+/// after that, with twice the rest before it each time, from this...
+pub const RETELL_FIRST: Duration = Duration::from_millis(1);
+/// ... up to this: a link that loses everything costs four batches a second and no more.
+pub const RETELL_MAX: Duration = Duration::from_millis(250);
 /// One read takes so much: a burst of a thousand lines or so, heard without letting others in between.
 pub const READ_BYTES: usize = 64 * 1024;
+
+// Faults.
+
+/// What a faulty link holds that has come and not arrived; with more it stops reading, as a full TCP window would.
+pub const TRANSIT_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// A throttled link lets so long's worth through at once at most: far less than [`LINK_SILENCE_MAX`].
+pub const THROTTLE_BURST: Duration = Duration::from_millis(100);
+/// And looks again so much after it may, so that it does not look for single bytes.
+pub const THROTTLE_TICK: Duration = Duration::from_millis(1);
 
 // Connections.
 
@@ -199,6 +218,22 @@ pub const PAUSE_MAX: Duration = Duration::from_secs(2);
 pub const SETTLE_MAX: Duration = Duration::from_secs(10);
 /// How often `start --wait` looks again: an atlas rings no bell when it grows.
 pub const SETTLE_LOOK_EVERY: Duration = Duration::from_millis(1);
+/// Questions waiting for one server; a hung one reads none, and whoever asks meanwhile is told so.
+pub const QUESTIONS_MAX: usize = 16;
+/// A server that is asked about its table has so long to answer: it looks a name up in microseconds, after one burst.
+pub const QUESTION_MAX: Duration = Duration::from_millis(500);
+/// `whereis --all` shows so many clients at most of each server: those that moved last.
+pub const WHEREIS_CLIENTS_MAX: usize = 1000;
+/// `forget` asks so often whether a neighbour has told the report again meanwhile, and takes it out again.
+pub const FORGET_ROUNDS_MAX: usize = 5;
+/// A cut that closes has so long to be seen by both ends before `cut` answers; they see it at once unless they hang.
+pub const CUT_MAX: Duration = Duration::from_millis(500);
+/// The longest delay of a link. Above [`LINK_SILENCE_MAX`] it is a cut already.
+pub const DELAY_MAX: Duration = Duration::from_secs(60);
+/// The longest `--for`.
+pub const FAULT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+/// Seeds that nobody chose are below this: short enough to be typed again.
+pub const SEED_END: u64 = 10_000;
 /// Connections to the control socket.
 pub const CONTROL_CONNECTIONS_MAX: usize = 32;
 /// The body of a request on the control socket: the names of a thousand servers.
@@ -233,3 +268,60 @@ pub const PRESS_APART_MIN: Duration = Duration::from_millis(100);
 pub const NOTE_CHARS_MAX: usize = 300;
 /// No secret is longer; a mistaken path may name something endless.
 pub const SECRET_BYTES_MAX: u64 = 64 * 1024;
+
+// `herdctl bench`: it loads a machine that others may use, so it ends by itself and knows its own size.
+
+/// Clients that a bench may make: ten million names of fourteen bytes.
+pub const BENCH_CLIENTS_RANGE: RangeInclusive<u64> = 1..=10_000_000;
+/// Connections of a bench: each is looked at in turn, in one thread.
+pub const BENCH_CONNECTIONS_RANGE: RangeInclusive<u64> = 1..=1000;
+/// Commands in flight on one connection; more than a thousand only fill buffers.
+pub const BENCH_DEPTH_RANGE: RangeInclusive<u64> = 1..=4096;
+/// Commands a second of an open loop; more than one core can say.
+pub const BENCH_RATE_RANGE: RangeInclusive<f64> = 0.1..=10_000_000.0;
+/// Commands that a herd which falls behind owes on one connection before the bench says no more; their latencies count
+/// from when they were due all the same.
+pub const BENCH_WAITING_MAX: usize = 65_536;
+/// So many commands are in flight on a connection while the clients are introduced, and so long it may take.
+pub const BENCH_INTRODUCE_DEPTH: usize = 256;
+pub const BENCH_INTRODUCE_MAX: Duration = Duration::from_secs(300);
+/// What is owed at the end is waited for so long.
+pub const BENCH_DRAIN_MAX: Duration = Duration::from_secs(5);
+/// A probe of convergence is said so often: twenty a second cost nothing beside any load.
+pub const BENCH_PROBE_EVERY: Duration = Duration::from_millis(50);
+/// A probe that some server has not heard of by then is given up, and counted.
+pub const BENCH_PROBE_MAX: Duration = Duration::from_secs(5);
+/// No answer is longer: a WHATSAT has at most twenty places.
+pub const BENCH_ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
+// `herdctl chaos`: what it does to a herd, and what it holds it to.
+
+/// `--clients`: each is a connection and a task of one thread.
+pub const CHAOS_CLIENTS_RANGE: RangeInclusive<usize> = 1..=1000;
+/// `--rate`, lines a second from all clients together: what one thread says and judges beside a herd on two cores.
+pub const CHAOS_RATE_RANGE: RangeInclusive<u64> = 1..=20_000;
+/// A server that is up and not paused answers within this: [`CONFIRM_MAX`], and a busy machine's worst turn.
+pub const CHAOS_ANSWER_MAX: Duration = Duration::from_secs(3);
+/// After the last heal the herd agrees within this: [`LINK_SILENCE_MAX`], a handshake that hangs as long, and the telling.
+pub const CHAOS_SETTLE_MAX: Duration = Duration::from_secs(10);
+/// Over a link that is up and left alone, a report is on the other side within this: milliseconds, and a busy machine.
+pub const CHAOS_SPREAD_MAX: Duration = Duration::from_secs(1);
+/// The herd's process may take so much more memory than at the beginning, in kilobytes...
+pub const CHAOS_RSS_KB_MAX: u64 = 256 * 1024;
+/// ... and so many bytes more for each planned line: what servers, logs and the judge keep of it.
+pub const CHAOS_LINE_BYTES: u64 = 1024;
+/// A client waits so long for an answer: longer than any pause, and what is then missing is missing.
+pub const CHAOS_PATIENCE: Duration = Duration::from_secs(20);
+/// How often the herd is looked at while things are done to it.
+pub const CHAOS_LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How often it is looked at while it should come to agree.
+pub const CHAOS_SETTLE_LOOK_EVERY: Duration = Duration::from_millis(20);
+/// A connection is made within this, or is not to be had.
+pub const CHAOS_DIAL_MAX: Duration = Duration::from_secs(5);
+/// After a connection that was not to be had, or a burst that the machine was too slow for, a client rests.
+pub const CHAOS_REST: Duration = Duration::from_millis(20);
+/// A client that moves to another server stays so long, in milliseconds.
+pub const CHAOS_STAY_MS: RangeInclusive<u64> = 200..=2500;
+/// Clients that say where they are once and never again: what is lost of them is not covered by anything newer.
+pub const CHAOS_SETTLERS_MAX: u64 = 20_000;
+/// Lines of one client that wait for their answers.
+pub const CHAOS_PENDING_MAX: usize = 1000;

@@ -397,3 +397,41 @@ fn a_herd_of_another_version_can_still_be_ended() {
     let said = Said::of(&herdctl(folder.path(), &args).output().unwrap());
     assert_eq!((said.code, said.out.trim_end()), (0, down));
 }
+
+#[test]
+fn a_bench_measures_and_judges_the_running_herd() {
+    let field = Field::new();
+    assert_eq!(field.run("up -d").code, 0);
+    let found =
+        field.json("bench --json --duration 300ms --warm-up 10ms --clients 50 --connections 4 --depth 2 --to all");
+    assert_eq!(
+        (&found["schema"], &found["clients"], &found["rate"]),
+        (&"herd.bench/1".into(), &50.into(), &Value::Null)
+    );
+    assert_eq!((&found["refused"], &found["unanswered"]), (&0.into(), &0.into()));
+    for kind in ["iamat", "convergence"] {
+        let latencies = &found[kind];
+        let figure = |name: &str| latencies[name].as_u64().unwrap_or_else(|| panic!("{kind}: {found}"));
+        assert!(figure("count") > 0 && figure("p50_us") <= figure("p99_us") && figure("p99_us") <= figure("max_us"));
+        let rows = latencies["histogram"].as_array().unwrap();
+        let counted: u64 = rows.iter().map(|row| row["count"].as_u64().unwrap()).sum();
+        assert_eq!(counted, figure("count"), "{kind}: every latency is in one row");
+    }
+
+    let open_loop = "bench --rate 500 --mix 1:0 --duration 300ms --warm-up 10ms --clients 50 --connections 4 -q";
+    let judged = |condition: &str| field.args(&[&words(open_loop)[..], &["--fail-if", condition]].concat());
+    let good = judged("p99>1h");
+    assert_eq!(good.code, 0, "{}", good.err);
+    assert!(
+        good.out.contains("IAMAT") && !good.out.contains("WHATSAT") && good.out.contains("good p99>1h"),
+        "{}",
+        good.out
+    );
+    assert_eq!(judged("throughput<1000000000").code, 8);
+    assert_eq!(judged("whatsat.p99>1h").code, 8, "what was not measured is not good");
+    assert_eq!(judged("p98>1h").code, 2);
+}
+
+fn words(line: &str) -> Vec<&str> {
+    line.split_whitespace().collect()
+}

@@ -126,6 +126,7 @@ fn default_limits() -> herdctl::config::Limits {
         idle_seconds_max: limits::IDLE_SECONDS_MAX,
         lookups_max: limits::LOOKUPS_MAX,
         clients_max: limits::CLIENTS_MAX,
+        future_seconds_max: limits::FUTURE_SECONDS_MAX,
     }
 }
 
@@ -156,6 +157,7 @@ unread_seconds_max = 4
 idle_seconds_max = 5
 lookups_max = 6
 clients_max = 7
+future_seconds_max = 8
 "#,
     );
     assert!(warnings.is_empty(), "{warnings}");
@@ -173,7 +175,7 @@ clients_max = 7
     assert_eq!(herd.archive, Some(Archive { directory: "/herds/one/kept/here".into() }));
     let l = herd.limits;
     assert_eq!((l.line_bytes_max, l.connections_max, l.unread_bytes_max, l.lookups_max), (1000, 2, 5000, 6));
-    assert_eq!((l.unread_seconds_max, l.idle_seconds_max, l.clients_max), (4, 5, 7));
+    assert_eq!((l.unread_seconds_max, l.idle_seconds_max, l.clients_max, l.future_seconds_max), (4, 5, 7, 8));
 }
 
 #[test]
@@ -446,7 +448,7 @@ error[H004]: unknown key `lookup_max` in [limits]
 9 | lookup_max = 3
   | ^^^^^^^^^^ did you mean `lookups_max`?
   |
-  = help: known here: `line_bytes_max`, `connections_max`, `unread_bytes_max`, `unread_seconds_max`, `idle_seconds_max`, `lookups_max`, `clients_max`
+  = help: known here: `line_bytes_max`, `connections_max`, `unread_bytes_max`, `unread_seconds_max`, `idle_seconds_max`, `lookups_max`, `clients_max`, `future_seconds_max`
 
 error[H004]: unknown key `zebra` in [limits]
   --> herd.toml:10:1
@@ -454,7 +456,7 @@ error[H004]: unknown key `zebra` in [limits]
 10 | zebra = true
    | ^^^^^ no such key
    |
-   = help: known here: `line_bytes_max`, `connections_max`, `unread_bytes_max`, `unread_seconds_max`, `idle_seconds_max`, `lookups_max`, `clients_max`
+   = help: known here: `line_bytes_max`, `connections_max`, `unread_bytes_max`, `unread_seconds_max`, `idle_seconds_max`, `lookups_max`, `clients_max`, `future_seconds_max`
 
 5 errors
 "#]].raw());
@@ -1512,7 +1514,7 @@ error[H004]: unknown key `unread_seconds` in [limits]
 12 | unread_seconds = 10
    | ^^^^^^^^^^^^^^ did you mean `unread_seconds_max`?
    |
-   = help: known here: `line_bytes_max`, `connections_max`, `unread_bytes_max`, `unread_seconds_max`, `idle_seconds_max`, `lookups_max`, `clients_max`
+   = help: known here: `line_bytes_max`, `connections_max`, `unread_bytes_max`, `unread_seconds_max`, `idle_seconds_max`, `lookups_max`, `clients_max`, `future_seconds_max`
 
 12 errors, 2 warnings
 "#]].raw());

@@ -7,8 +7,10 @@
 //! | [`config`] | every mistake in a herd.toml, with the text that a person sees |
 //! | [`dialogue`] | one server over real TCP: what a client says, byte for byte what it gets |
 //! | [`failures`] | kill, start, pause, panic, silence, crowds, slow readers |
+//! | [`faults`] | links that are cut, late, lossy, slow; partitions; a power cut; what is forgotten |
 //! | [`flooding`] | a herd of real servers: every update reaches every server, and catches up |
 //! | [`losses`] | how many answered updates a kill loses; shared with the bench of that name |
+//! | [`judge`] | `herdctl chaos`: a herd that is right holds, and each herd that lies is found out |
 //! | [`places`] | the embedded places against samples, counts and brute force |
 //! | [`places_commands`] | the real binary with a live provider: check, the fake, ps in trouble, and no key anywhere |
 //! | [`places_file`] | the user's own places: every format, what is left out, and what is refused |
@@ -25,7 +27,9 @@ mod commands;
 mod config;
 mod dialogue;
 mod failures;
+mod faults;
 mod flooding;
+mod judge;
 mod losses;
 mod places;
 mod places_commands;

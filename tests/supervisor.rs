@@ -63,7 +63,7 @@ fn stand_in(mut seat: Seat) -> Result<(), Trouble> {
             Ok(Signal::Terminate) if vitals.phase() == Phase::Paused || name == "Mule" => {}
             Ok(Signal::Panic) => panic!("told to"),
             Ok(_) | Err(TryRecvError::Disconnected) if name == "Wedge" => thread::park(),
-            Ok(Signal::Terminate | Signal::Kill) | Err(TryRecvError::Disconnected) => return Ok(()),
+            Ok(Signal::Terminate | Signal::Kill | Signal::PowerCut) | Err(TryRecvError::Disconnected) => return Ok(()),
             Err(TryRecvError::Empty) => thread::park(),
         }
     }
@@ -98,6 +98,7 @@ fn chain(folder: &Path, names: &[&str]) -> Up {
             idle_seconds_max: limits::IDLE_SECONDS_MAX,
             lookups_max: limits::LOOKUPS_MAX,
             clients_max: limits::CLIENTS_MAX,
+            future_seconds_max: limits::FUTURE_SECONDS_MAX,
         },
     };
     Up { config, port_offset: 0, only: Vec::new(), wait_ms: 10_000, no_wait: false, foreground: false }

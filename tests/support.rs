@@ -10,10 +10,12 @@ use std::time::{Duration, Instant};
 
 use herdctl::config::{self, Config, Shape};
 use herdctl::places::Provider;
+use herdctl::server::fault::{Fault, Faults};
+use herdctl::server::question::Question;
 use herdctl::server::vitals::{Phase, Vitals};
 use herdctl::server::{self, Seat, Secret, Signal, Trouble};
 use tempfile::TempDir;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 /// Long enough for the slowest machine; nothing waits so long unless it is broken.
 pub const DEADLINE: Duration = Duration::from_secs(20);
@@ -32,6 +34,8 @@ pub fn wait_until(what: &str, mut ready: impl FnMut() -> bool) {
 pub struct Herd {
     pub config: Arc<Config>,
     members: Vec<Option<Member>>,
+    /// What is wrong with the links towards each server; it outlives the servers.
+    faults: Vec<watch::Sender<Faults>>,
     since: jiff::Timestamp,
     secret: Secret,
     provider: Provider,
@@ -41,6 +45,7 @@ pub struct Herd {
 struct Member {
     vitals: Arc<Vitals>,
     signals: mpsc::Sender<Signal>,
+    questions: mpsc::Sender<Question>,
     thread: JoinHandle<Result<(), Trouble>>,
 }
 
@@ -103,6 +108,7 @@ impl Herd {
         adjust(&mut config);
         Self {
             members: config.servers.iter().map(|_| None).collect(),
+            faults: config.servers.iter().map(|_| watch::Sender::default()).collect(),
             provider: Provider::load(&config.places).unwrap_or_else(|why| panic!("{why}")),
             config: Arc::new(config),
             since: jiff::Timestamp::now(),
@@ -114,6 +120,7 @@ impl Herd {
     fn spawn(&mut self, index: usize, listener: TcpListener) {
         listener.set_nonblocking(true).unwrap();
         let (sender, signals) = mpsc::channel(8);
+        let (asker, questions) = mpsc::channel(8);
         let vitals = Arc::new(Vitals::new(self.config.neighbours(index), Arc::new(Notify::new())));
         let seat = Seat {
             config: Arc::clone(&self.config),
@@ -124,9 +131,11 @@ impl Herd {
             provider: self.provider.clone(),
             vitals: Arc::clone(&vitals),
             signals,
+            faults: self.faults[index].subscribe(),
+            questions,
         };
         let thread = thread::Builder::new().name(self.name(index).into()).spawn(|| server::main(seat)).unwrap();
-        self.members[index] = Some(Member { vitals, signals: sender, thread });
+        self.members[index] = Some(Member { vitals, signals: sender, questions: asker, thread });
     }
 
     /// Starts a server that is down, on the address it had.
@@ -157,6 +166,31 @@ impl Herd {
         let member = self.member(name);
         member.signals.try_send(signal).unwrap();
         member.thread.thread().unpark();
+    }
+
+    /// Sets what is wrong with what `from` says to `to`.
+    pub fn fault(&self, from: &str, to: &str, fault: Fault) {
+        let (from, to) = (self.index(from), self.index(to));
+        let neighbours: Vec<usize> = self.config.neighbours(to).collect();
+        let nth = neighbours.iter().position(|&neighbour| neighbour == from).expect("neighbours");
+        self.faults[to].send_modify(|faults| {
+            faults.resize(neighbours.len(), Fault::default());
+            faults[nth] = fault;
+        });
+    }
+
+    /// The same both ways.
+    pub fn fault_both(&self, one: &str, other: &str, fault: Fault) {
+        self.fault(one, other, fault);
+        self.fault(other, one, fault);
+    }
+
+    /// Asks a server about its table.
+    #[track_caller]
+    pub fn ask<T>(&self, name: &str, question: impl FnOnce(oneshot::Sender<T>) -> Question) -> T {
+        let (to, answer) = oneshot::channel();
+        self.member(name).questions.try_send(question(to)).unwrap();
+        answer.blocking_recv().unwrap()
     }
 
     pub fn vitals(&self, name: &str) -> &Vitals {

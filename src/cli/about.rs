@@ -24,7 +24,8 @@ EXIT CODES
   6     taken           already running, or a port, lock or socket is taken:
                         nothing was started
   7     timeout         the call, the server or --wait ran out of time
-  8     check_failed    the answer is \"no\": ps --check, or an answer `? …`
+  8     check_failed    the answer is \"no\": ps --check, bench --fail-if, an
+                        answer `? …`, or a promise that `chaos` found broken
   9     version         herdctl and the running herd speak different protocols
   130   interrupted     a second Ctrl-C forced the end
 
@@ -36,7 +37,9 @@ JSON
   foreground `up` write one document a line (NDJSON). The first field is
   \"schema\": \"herd.ps/1\", \"herd.change/1\", \"herd.up/1\", \"herd.down/1\",
   \"herd.check/1\", \"herd.init/1\", \"herd.version/1\", \"herd.iamat/1\",
-  \"herd.whatsat/1\". Fields may be added, never renamed.
+  \"herd.whatsat/1\", \"herd.fault/1\", \"herd.links/1\", \"herd.whereis/1\",
+  \"herd.forget/1\", \"herd.bench/1\", \"herd.chaos/1\". Fields may be added,
+  never renamed. `wait` answers with herd.ps/1.
 
   Times are RFC 3339, UTC, with microseconds. Durations are whole numbers, the
   unit last in their name: took_us, uptime_ms.
@@ -51,7 +54,27 @@ JSON
 
   Example: herdctl ps --json | jq -r '.servers[] | .name + \" \" + .state'";
 
-const TOPICS: [(&str, &str); 2] = [("exit-codes", EXIT_CODES), ("json", JSON)];
+const FAULTS: &str = "\
+FAULTS
+  kill, stop, pause     servers; kill --power, --random, --for; pause --for
+  cut A B               close and refuse connections; --silent: nothing arrives
+                        and nobody says so; --silent --one-way
+  delay A B 250ms       everything late, in order; --jitter
+  loss A B 20%          whole reports dropped; TCP itself loses nothing
+  dup, reorder A B 5%   whole reports twice, or overtaken within their batch
+  throttle A B 64k      bytes a second
+  partition A,B         every link between groups; --isolate S, --random
+  heal A B | S | --all  as if nothing had been
+
+  Faults act where a server hears its neighbour, over real connections. They
+  outlive the servers at both ends, until heal, down, or --for. --one-way means
+  what A says to B. A value of zero removes a fault. Whatever happens by chance
+  has a seed, which is printed: the same seed does the same again.
+
+  See them: herdctl ps · herdctl links · herdctl logs herd
+  Who knows what meanwhile: herdctl whereis CLIENT · herdctl wait --converged";
+
+const TOPICS: [(&str, &str); 3] = [("exit-codes", EXIT_CODES), ("json", JSON), ("faults", FAULTS)];
 
 /// `herd.version/1`
 #[derive(Serialize)]

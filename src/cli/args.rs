@@ -1,16 +1,27 @@
 //! What can be typed, as types. Each command's help leads with an example and says what the command does to a
 //! real system and what it does not. Meaning is given once, here; no command looks at a raw argument again.
 
+mod chaos;
+mod faults;
+mod members;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::RangedU64ValueParser;
 use clap::{ArgAction, Args, Parser, Subcommand};
+
+use super::bench::plan::{Condition, Mix, parse_condition, parse_mix};
+pub use chaos::Chaos;
+pub use faults::{Chance, Cut, Delay, Ends, Forget, Heal, Partition, Throttle, Wait, Whereis};
+pub use members::{Kill, Members, Pause, Restart, Start};
 
 use super::fake_places::Scenario;
 use super::human::parse_duration;
 use super::term::Choice;
 use crate::config::topology;
+use crate::limits;
 
 const TEMPLATE: &str = "{before-help}{about-with-newline}
 {usage-heading} {usage}
@@ -23,7 +34,7 @@ const TEMPLATE: &str = "{before-help}{about-with-newline}
     name = "herdctl",
     version,
     before_help = "Example: herdctl init && herdctl up -d && herdctl ps",
-    after_help = "Topics:  herdctl help exit-codes · herdctl help json",
+    after_help = "Topics:  herdctl help exit-codes · herdctl help json · herdctl help faults",
     help_template = TEMPLATE,
     disable_help_subcommand = true,
     // One help, whether asked for with -h or --help.
@@ -97,10 +108,10 @@ pub enum Command {
     /// Kill servers, as SIGKILL would
     #[command(
         before_help = "Example: herdctl kill Clark",
-        after_help = "Nothing is flushed, no goodbye is said, every socket is closed by the system and the server's memory is gone. The servers share one process and one machine: this is the death of a process, not of a machine or of a network.",
+        after_help = "Nothing is flushed, no goodbye is said, every socket is closed by the system and the server's memory is gone. The servers share one process and one machine: this is the death of a process, not of a machine or of a network. --power is closer to that of a machine: connections are reset, and bytes that the system had not sent yet are gone.",
         help_template = TEMPLATE
     )]
-    Kill(Members),
+    Kill(Kill),
     /// Stop servers gracefully, as SIGTERM would
     #[command(
         before_help = "Example: herdctl stop Clark",
@@ -125,13 +136,97 @@ pub enum Command {
     /// Freeze servers, as SIGSTOP would: a hung process
     #[command(
         before_help = "Example: herdctl pause Clark && herdctl iamat kiwi +34.07-118.45 --to Clark",
-        after_help = "Its port still takes connections, as the kernel does for a hung process; nothing is read or answered, and its timers stand still. Its neighbours notice the silence. Only resume, kill or down ends it.",
+        after_help = "Its port still takes connections, as the kernel does for a hung process; nothing is read or answered, and its timers stand still. Its neighbours notice the silence. Only resume, kill, down or the time of --for ends it.",
         help_template = TEMPLATE
     )]
-    Pause(Members),
+    Pause(Pause),
     /// Let paused servers go on, as SIGCONT would
     #[command(before_help = "Example: herdctl resume Clark", help_template = TEMPLATE)]
     Resume(Members),
+    /// Show the links and what is wrong with them
+    #[command(
+        before_help = "Example: herdctl links",
+        after_help = "LAG is how many changes the other end has not confirmed, in each direction.",
+        help_template = TEMPLATE
+    )]
+    Links,
+    /// Cut a link between two servers
+    #[command(
+        before_help = "Example: herdctl cut Campbell Jaquez --silent --for 30s",
+        after_help = "Connections are closed and refused at both ends, which is noticed at once. With --silent they stay open and nothing arrives, as in most real partitions: that is noticed when heartbeats fail to come (3s). A silent cut shorter than that loses nothing, as TCP repeats what was not taken. Closing cannot be one-way, for a connection has no half that could be closed: --one-way needs --silent. A cut outlives the servers at both ends, until heal, down or the time of --for.",
+        help_template = TEMPLATE
+    )]
+    Cut(Cut),
+    /// Delay what is said over a link
+    #[command(
+        before_help = "Example: herdctl delay Bona Campbell 250ms --jitter 50ms --one-way",
+        after_help = "Everything arrives so much later, in order; the hello of a new connection too, so that with more than about a second no link comes up any more (a handshake may take 3s), and with more than 3s none stays. 0ms removes the delay.",
+        help_template = TEMPLATE
+    )]
+    Delay(Delay),
+    /// Lose reports on a link
+    #[command(
+        before_help = "Example: herdctl loss Bona Campbell 20%",
+        after_help = "Whole reports are dropped, by chance, as they arrive; TCP itself loses nothing, and no line is torn. The count beside TOLD is what notices: the neighbour is told again. The same seed drops the same reports of a connection. 0% removes the loss.",
+        help_template = TEMPLATE
+    )]
+    Loss(Chance),
+    /// Let reports on a link arrive twice
+    #[command(
+        before_help = "Example: herdctl dup Bona Campbell 5%",
+        after_help = "Whole reports arrive twice, one after the other, by chance. 0% removes it.",
+        help_template = TEMPLATE
+    )]
+    Dup(Chance),
+    /// Let reports on a link overtake each other
+    #[command(
+        before_help = "Example: herdctl reorder Bona Campbell 50%",
+        after_help = "By chance a report is overtaken by the next one of its batch. A quiet link has batches of one, and nothing to reorder. 0% removes it.",
+        help_template = TEMPLATE
+    )]
+    Reorder(Chance),
+    /// Slow a link down to so many bytes a second
+    #[command(
+        before_help = "Example: herdctl throttle Bona Campbell 64k",
+        after_help = "What does not get through waits, in the system's buffers at last, as behind a thin line. 0 removes it.",
+        help_template = TEMPLATE
+    )]
+    Throttle(Throttle),
+    /// Cut every link between groups of servers
+    #[command(
+        before_help = "Example: herdctl partition Clark,Jaquez --for 20s",
+        after_help = "Servers that are not named form one more group. An earlier partition is replaced. See: herdctl help cut",
+        help_template = TEMPLATE
+    )]
+    Partition(Partition),
+    /// Heal a link, all links of a server, or all
+    #[command(
+        before_help = "Example: herdctl heal --all",
+        after_help = "What was under way arrives at once; a link that was cut comes up by itself.",
+        help_template = TEMPLATE
+    )]
+    Heal(Heal),
+    /// Show which servers know where a client is
+    #[command(
+        before_help = "Example: herdctl whereis kiwi.cs.ucla.edu",
+        after_help = "Read from the servers' own tables, without asking for places. --all shows the clients that moved last. Exit code 8 if no server knows the client.",
+        help_template = TEMPLATE
+    )]
+    Whereis(Whereis),
+    /// Take a client's location out of every running server
+    #[command(
+        before_help = "Example: herdctl forget kiwi.cs.ucla.edu",
+        after_help = "For a location with a time far in the future, which nothing can replace. The servers' protocol has no word for it: a server that cannot be reached now (paused, hung) still knows, and tells the others when it comes back; so does an archive on disk. The answer says what may bring it back; then forget once more.",
+        help_template = TEMPLATE
+    )]
+    Forget(Forget),
+    /// Wait until the herd is as you want it
+    #[command(
+        before_help = "Example: herdctl wait --converged --timeout 2s",
+        after_help = "Fails with 7 after --timeout (10s), and says what is missing. --converged: all running servers know the same.",
+        help_template = TEMPLATE
+    )]
+    Wait(Wait),
     /// Show the logs of the servers, merged in the order of events
     #[command(
         before_help = "Example: herdctl logs Clark Bona -f",
@@ -160,6 +255,20 @@ pub enum Command {
         help_template = TEMPLATE
     )]
     Send(Send),
+    /// Load the running herd and measure it
+    #[command(
+        before_help = "Example: herdctl bench --rate 20000 --fail-if 'p99>5ms'",
+        after_help = "Without --rate each connection keeps --depth commands in flight. With it commands are due at fixed moments, and latencies count from those, so a herd that stands still is not flattered. Convergence is a probe a moment, said at the first server loaded and asked for at all others until the last has answered with it: too long by one round trip at most. All clocks are the bench's own. Clients called bench-… stay in the herd's memory. --fail-if takes p50, p90, p99, p99.9 or max of iamat, whatsat or convergence (whatsat.p99>1s), and throughput<N; exit code 8.",
+        help_template = TEMPLATE
+    )]
+    Bench(Bench),
+    /// Break the herd on purpose, and judge whether it kept its promises
+    #[command(
+        before_help = "Example: herdctl chaos --own --for 10s",
+        after_help = "Clients talk to the servers over TCP while a schedule drawn from --seed is done to them; then all is healed, and what was answered is held against what is promised. The seed is always printed; it gives the same schedule again, not the same timing. Ctrl-C ends it early: it heals and judges what there is. Exit code 8: a promise was broken.",
+        help_template = TEMPLATE
+    )]
+    Chaos(Chaos),
     /// Check a herd.toml and do nothing else
     #[command(
         before_help = "Example: herdctl check --places",
@@ -180,7 +289,7 @@ pub enum Command {
     /// Show the version of herdctl and of the running herd
     #[command(before_help = "Example: herdctl version --json", help_template = TEMPLATE)]
     Version,
-    /// Explain a command, the exit codes or the JSON
+    /// Explain a command, the exit codes, the JSON or the faults
     #[command(before_help = "Example: herdctl help exit-codes", help_template = TEMPLATE)]
     Help(Help),
     /// The detached supervisor; `up -d` runs it.
@@ -222,38 +331,6 @@ pub struct Ps {
     /// Show all that is known of each server, and the links
     #[arg(long)]
     pub wide: bool,
-}
-
-/// One server or more, or all of them.
-#[derive(Debug, Args)]
-pub struct Members {
-    /// Names, in any case
-    #[arg(value_name = "SERVER", required_unless_present = "all", conflicts_with = "all")]
-    pub servers: Vec<String>,
-    /// All servers
-    #[arg(long)]
-    pub all: bool,
-}
-
-#[derive(Debug, Args)]
-pub struct Start {
-    #[command(flatten)]
-    pub members: Members,
-    /// Answer when the links are up and it knows what its neighbours know
-    #[arg(long)]
-    pub wait: bool,
-}
-
-#[derive(Debug, Args)]
-pub struct Restart {
-    #[command(flatten)]
-    pub members: Members,
-    /// Kill instead of stop
-    #[arg(long)]
-    pub hard: bool,
-    /// Answer when the links are up and it knows what its neighbours know
-    #[arg(long)]
-    pub wait: bool,
 }
 
 #[derive(Debug, Args)]
@@ -330,6 +407,48 @@ pub struct Send {
     /// The server to send to [default: the first that runs]
     #[arg(long, value_name = "SERVER")]
     pub to: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Bench {
+    /// Clients that move
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = RangedU64ValueParser::<u64>::new().range(limits::BENCH_CLIENTS_RANGE))]
+    pub clients: u64,
+    /// Connections they are said over
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = RangedU64ValueParser::<usize>::new().range(limits::BENCH_CONNECTIONS_RANGE))]
+    pub connections: usize,
+    /// Commands in flight on each
+    #[arg(long, value_name = "N", default_value_t = 16, conflicts_with = "rate", value_parser = RangedU64ValueParser::<usize>::new().range(limits::BENCH_DEPTH_RANGE))]
+    pub depth: usize,
+    /// Commands a second in all: an open loop
+    #[arg(long, value_name = "R", value_parser = parse_rate)]
+    pub rate: Option<f64>,
+    /// IAMAT to WHATSAT
+    #[arg(long, value_name = "N:N", default_value = "95:5", value_parser = parse_mix)]
+    pub mix: Mix,
+    /// The server to load, or all [default: the first that runs]
+    #[arg(long, value_name = "SERVER")]
+    pub to: Option<String>,
+    /// How long to measure
+    #[arg(long, value_name = "DUR", default_value = "10s", value_parser = parse_duration)]
+    pub duration: Duration,
+    /// How long to load before that
+    #[arg(long, value_name = "DUR", default_value = "1s", value_parser = parse_duration)]
+    pub warm_up: Duration,
+    /// Do not measure convergence
+    #[arg(long)]
+    pub no_convergence: bool,
+    /// Exit with 8 if this holds; may be given more than once
+    #[arg(long, value_name = "COND", value_parser = parse_condition)]
+    pub fail_if: Vec<Condition>,
+    /// Load servers, or a provider of places, not on this machine
+    #[arg(long)]
+    pub allow_remote: bool,
+}
+
+fn parse_rate(typed: &str) -> Result<f64, String> {
+    let rate: Option<f64> = typed.parse().ok().filter(|rate| limits::BENCH_RATE_RANGE.contains(rate));
+    rate.ok_or_else(|| "commands a second: 0.1 to 10000000".into())
 }
 
 #[derive(Debug, Args)]
@@ -417,7 +536,7 @@ impl From<Topology> for topology::Topology {
 
 #[derive(Debug, Args)]
 pub struct Help {
-    /// A command, exit-codes or json
+    /// A command, exit-codes, json or faults
     #[arg(value_name = "COMMAND|TOPIC")]
     pub topic: Option<String>,
 }

@@ -17,7 +17,10 @@ use serde::de::DeserializeOwned;
 use tokio::runtime::Runtime;
 
 use super::{escape, human};
-use crate::herd::api::{Change, Down, DownOrder, Failure, Kind, Order, PROTOCOL, Ps};
+use crate::herd::api::{
+    Change, Down, DownOrder, Failure, FaultChange, ForgetOrder, Forgotten, Kind, Links, Order, PROTOCOL, Ps, Whereis,
+    WhereisOrder,
+};
 
 /// No document of the control channel is longer; what is, comes from something else.
 const DOCUMENT_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -86,6 +89,36 @@ impl Client {
     /// As [`ps`](Self::ps); `unknown_name` before anything was done.
     pub fn order(&self, verb: &str, order: &Order) -> Result<Change, Failure> {
         self.call(&Call::post(&format!("/v1/{verb}"), order)?)
+    }
+
+    /// Sets, partitions or heals; `verb` is the route's.
+    ///
+    /// # Errors
+    ///
+    /// As [`order`](Self::order); `usage` for what makes no sense.
+    pub fn fault(&self, verb: &str, order: &impl Serialize) -> Result<FaultChange, Failure> {
+        self.call(&Call::post(&format!("/v1/{verb}"), order)?)
+    }
+
+    /// # Errors
+    ///
+    /// As [`ps`](Self::ps).
+    pub fn links(&self) -> Result<Links, Failure> {
+        self.call(&Call::get("/v1/links"))
+    }
+
+    /// # Errors
+    ///
+    /// As [`ps`](Self::ps).
+    pub fn whereis(&self, order: &WhereisOrder) -> Result<Whereis, Failure> {
+        self.call(&Call::post("/v1/whereis", order)?)
+    }
+
+    /// # Errors
+    ///
+    /// As [`ps`](Self::ps).
+    pub fn forget(&self, order: &ForgetOrder) -> Result<Forgotten, Failure> {
+        self.call(&Call::post("/v1/forget", order)?)
     }
 
     /// Ends the herd and returns when its supervisor is gone, so that the next `up` finds everything free.

@@ -34,6 +34,47 @@ pub fn parse_duration(typed: &str) -> Result<Duration, String> {
     }
 }
 
+/// Reads a duration that may be nothing: `0`, `0ms`.
+///
+/// # Errors
+///
+/// As [`parse_duration`].
+pub fn parse_delay(typed: &str) -> Result<Duration, String> {
+    match typed {
+        "0" | "0ms" | "0s" => Ok(Duration::ZERO),
+        _ => parse_duration(typed),
+    }
+}
+
+/// Reads `20%`, `20` or `0.5%`.
+///
+/// # Errors
+///
+/// What would be right.
+pub fn parse_percent(typed: &str) -> Result<f64, String> {
+    let number = typed.strip_suffix('%').unwrap_or(typed).parse().ok();
+    number.filter(|percent| (0.0..=100.0).contains(percent)).ok_or_else(|| "from 0% to 100%".to_owned())
+}
+
+/// Reads bytes: `500`, `64k`, `2M`; k is 1000, M a million.
+///
+/// # Errors
+///
+/// What would be right.
+pub fn parse_bytes(typed: &str) -> Result<u64, String> {
+    let split = typed.find(|c: char| !c.is_ascii_digit()).unwrap_or(typed.len());
+    let (number, unit) = typed.split_at(split);
+    let unit = match unit {
+        "" => Some(1),
+        "k" | "K" => Some(1000),
+        "M" => Some(1_000_000),
+        "G" => Some(1_000_000_000),
+        _ => None,
+    };
+    let bytes = unit.and_then(|unit: u64| unit.checked_mul(number.parse().ok()?));
+    bytes.ok_or_else(|| "bytes a second: 500, 64k or 2M".to_owned())
+}
+
 /// How long something has been so: `0s`, `8s`, `12m`, `3h 5m`, `2d 4h`.
 pub fn age(ms: u64) -> String {
     let s = ms / 1000;
@@ -45,6 +86,11 @@ pub fn age(ms: u64) -> String {
         _ if s % 86_400 < 3600 => format!("{}d", s / 86_400),
         _ => format!("{}d {}h", s / 86_400, s % 86_400 / 3600),
     }
+}
+
+/// Whole milliseconds, as documents have them.
+pub fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// How long something took: `0.4 ms`, `41 ms`, `1.2 s`.
@@ -132,6 +178,19 @@ mod tests {
             assert!(parse_duration(wrong).is_err(), "{wrong:?}");
         }
         assert!(!parse_duration("5\u{1b}").unwrap_err().contains('\u{1b}'));
+    }
+
+    #[test]
+    fn shares_and_rates_read_as_people_write_them() {
+        assert_eq!(["20%", "20", "0.5%", "0"].map(|typed| parse_percent(typed).unwrap()), [20.0, 20.0, 0.5, 0.0]);
+        assert_eq!(["0", "500", "64k", "2M"].map(|typed| parse_bytes(typed).unwrap()), [0, 500, 64_000, 2_000_000]);
+        assert_eq!(parse_delay("0ms"), Ok(Duration::ZERO));
+        for wrong in ["", "101%", "-1", "NaN", "%", "5 %"] {
+            assert!(parse_percent(wrong).is_err(), "{wrong:?}");
+        }
+        for wrong in ["", "k", "5KiB", "-5", "1.5", "99999999999999999999G"] {
+            assert!(parse_bytes(wrong).is_err(), "{wrong:?}");
+        }
     }
 
     #[test]

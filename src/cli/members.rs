@@ -16,8 +16,11 @@ use crate::limits;
 /// # Errors
 ///
 /// As every call on the control channel; `unknown_name` before anything was done.
-pub fn kill(args: &Members, session: &mut Session) -> Done {
-    give(Verb::Kill, &order(args), session)
+pub fn kill(args: &args::Kill, session: &mut Session) -> Done {
+    let args::Kill { servers, all, random, seed, power, lasts } = args;
+    let (servers, for_ms) = (servers.clone(), lasts.map(human::ms));
+    let order = Order { servers, all: *all, random: *random, seed: *seed, power: *power, for_ms, ..Order::default() };
+    give(Verb::Kill, &order, session)
 }
 
 /// `herdctl stop`
@@ -52,8 +55,8 @@ pub fn restart(args: &args::Restart, session: &mut Session) -> Done {
 /// # Errors
 ///
 /// As [`kill`].
-pub fn pause(args: &Members, session: &mut Session) -> Done {
-    give(Verb::Pause, &order(args), session)
+pub fn pause(args: &args::Pause, session: &mut Session) -> Done {
+    give(Verb::Pause, &Order { for_ms: args.lasts.map(human::ms), ..order(&args.members) }, session)
 }
 
 /// `herdctl resume`
@@ -191,6 +194,12 @@ fn aftermath(verb: Verb, change: &Change) -> String {
     let names: Vec<_> = change.results.iter().map(|result| escape::text(&result.server)).collect();
     let names = names.join(" ");
     let left = left(&change.summary);
+    let seed = change.seed.map(|seed| format!("chosen by chance (seed {seed}), ")).unwrap_or_default();
+    let left = format!("{seed}{left}");
+    if let Some(ms) = change.for_ms.filter(|_| change.changed) {
+        let back = if verb == Verb::Pause { "goes on" } else { "starts again" };
+        return format!("{left}.  By itself it {back} in {}", human::limit(Duration::from_millis(ms)));
+    }
     match verb {
         Verb::Kill | Verb::Stop => format!("{left}.  Bring it back: herdctl start {names}"),
         Verb::Pause => format!("{left}.  Let it go on: herdctl resume {names}"),
@@ -239,7 +248,10 @@ mod tests {
                 links_up: 4,
                 islands: 1,
                 converged: true,
+                faults: 0,
             },
+            seed: None,
+            for_ms: None,
         }
     }
 

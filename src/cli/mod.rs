@@ -3,11 +3,14 @@
 
 mod about;
 mod args;
+mod bench;
+mod chaos;
 pub mod check;
 mod check_places;
 mod client;
 mod escape;
 pub mod fake_places;
+mod faults;
 mod file;
 mod human;
 pub mod init;
@@ -20,6 +23,8 @@ mod session;
 mod talk;
 mod term;
 mod up;
+mod wait;
+mod whereis;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -92,10 +97,24 @@ fn obey(command: Command, session: &mut Session) -> Done {
         Command::Restart(args) => members::restart(&args, session),
         Command::Pause(args) => members::pause(&args, session),
         Command::Resume(args) => members::resume(&args, session),
+        Command::Links => faults::links(session),
+        Command::Cut(args) => faults::cut(&args, session),
+        Command::Delay(args) => faults::delay(&args, session),
+        Command::Loss(args) => faults::loss(&args, session),
+        Command::Dup(args) => faults::dup(&args, session),
+        Command::Reorder(args) => faults::reorder(&args, session),
+        Command::Throttle(args) => faults::throttle(&args, session),
+        Command::Partition(args) => faults::partition(&args, session),
+        Command::Heal(args) => faults::heal(&args, session),
+        Command::Whereis(args) => whereis::whereis(&args, session),
+        Command::Forget(args) => whereis::forget(&args, session),
+        Command::Wait(args) => wait::run(&args, session),
         Command::Logs(args) => logs::run(&args, session),
         Command::Iamat(args) => talk::iamat(&args, session),
         Command::Whatsat(args) => talk::whatsat(&args, session),
         Command::Send(args) => talk::send(&args, session),
+        Command::Bench(args) => bench::run(&args, session),
+        Command::Chaos(args) => chaos::run(&args, session),
         Command::Check(args) => file::check(&args, session),
         Command::Init(args) => file::init(&args, session),
         Command::FakePlaces(args) => fake_places::run(&args, session),

@@ -122,6 +122,14 @@ impl Output {
         }
     }
 
+    /// Says how far a long command is, where a person may be watching: on a terminal only.
+    pub fn progress(&mut self, text: &str) {
+        if self.messages.is_terminal {
+            let text = self.messages.pen.ink(term::DIM, text);
+            self.message(&text);
+        }
+    }
+
     /// What to do next; a [`message`](Self::message).
     pub fn hint(&mut self, text: &str) {
         let hint = self.messages.pen.ink(term::HINT, "hint:");
@@ -151,6 +159,11 @@ impl Output {
     pub fn ask(&mut self, mark: &str) {
         let _ = self.messages.to.write_all(mark.as_bytes());
         let _ = self.messages.to.flush();
+    }
+
+    /// Whether messages go to a terminal, where a line can be written over.
+    pub fn messages_are_seen(&self) -> bool {
+        self.messages.is_terminal && !self.quiet && !self.json
     }
 
     /// Says what is wrong in words that are already made for a reader, `--quiet` or not.

@@ -60,9 +60,12 @@ pub fn summary(summary: &Summary, pen: Pen) -> String {
         members.push(pen.ink(term::BAD, &format!("{} down", summary.down)));
     }
     let islands = human::count(summary.islands as u64, "island");
+    let faults = pen.ink(term::WARN, &human::count(summary.faults as u64, "fault"));
+    let faults = (summary.faults > 0).then_some(faults);
     let links = format!("{}/{} links up", summary.links_up, summary.links);
     let converged = if summary.converged { "converged".to_owned() } else { pen.ink(term::WARN, "not converged") };
-    [members.join(", "), links, islands, converged].join(" · ")
+    let parts = [Some(members.join(", ")), Some(links), faults, Some(islands), Some(converged)];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
 }
 
 fn servers(ps: &Ps, wide: bool) -> Table {
@@ -71,10 +74,10 @@ fn servers(ps: &Ps, wide: bool) -> Table {
         heads.extend(["EDITION", "DIGEST", "UNCONFIRMED", "LOG LOST", "SINCE"]);
     }
     heads.push("NOTE");
-    Table { heads, rows: ps.servers.iter().map(|server| row(server, wide)).collect() }
+    Table { heads, rows: ps.servers.iter().map(|server| row(ps, server, wide)).collect() }
 }
 
-fn row(server: &ServerStatus, wide: bool) -> Vec<Cell> {
+fn row(ps: &Ps, server: &ServerStatus, wide: bool) -> Vec<Cell> {
     let lives = matches!(server.state, State::Running | State::Paused | State::Starting | State::Stopping);
     let or_dash = |text: String| if lives { text } else { "–".to_owned() };
     let mut row = vec![
@@ -96,7 +99,7 @@ fn row(server: &ServerStatus, wide: bool) -> Vec<Cell> {
             Cell::plain(&server.since),
         ]);
     }
-    row.push(Cell { text: escape::text(&note(server)).into_owned(), style: Some(term::DIM) });
+    row.push(Cell { text: escape::text(&note(ps, server)).into_owned(), style: Some(term::DIM) });
     row
 }
 
@@ -118,7 +121,7 @@ fn colour(state: State) -> anstyle::Style {
     }
 }
 
-fn note(server: &ServerStatus) -> String {
+fn note(ps: &Ps, server: &ServerStatus) -> String {
     let order = match (server.by.as_deref(), server.state) {
         (Some("cli"), State::Killed) => "by herdctl kill".to_owned(),
         (Some("cli"), State::Stopped) => "by herdctl stop".to_owned(),
@@ -132,6 +135,7 @@ fn note(server: &ServerStatus) -> String {
     {
         notes.push(format!("archive not written, {} behind: {why}", human::count(archive.lag, "edition")));
     }
+    notes.extend(ps.faults.iter().filter(|fault| fault.from == server.name).map(super::faults::described));
     notes.retain(|note| !note.is_empty());
     notes.join("; ")
 }
@@ -152,31 +156,34 @@ fn next_steps(ps: &Ps) -> Option<String> {
         let names: Vec<_> = ps.servers.iter().filter(|s| wanted(s.state)).map(|s| escape::text(&s.name)).collect();
         (!names.is_empty()).then(|| format!("herdctl {verb} {}", names.join(" ")))
     };
+    let heal = (!ps.faults.is_empty()).then(|| "herdctl heal --all".to_owned());
     let is_down = |state| matches!(state, State::Stopped | State::Killed | State::Crashed | State::Failed);
-    let steps: Vec<_> =
-        [named("start", &is_down), named("resume", &|state| state == State::Paused)].into_iter().flatten().collect();
+    let steps: Vec<_> = [named("start", &is_down), named("resume", &|state| state == State::Paused), heal]
+        .into_iter()
+        .flatten()
+        .collect();
     (!steps.is_empty()).then(|| steps.join(" · "))
 }
 
 /// Columns that line up on a terminal.
-struct Table {
-    heads: Vec<&'static str>,
-    rows: Vec<Vec<Cell>>,
+pub(super) struct Table {
+    pub(super) heads: Vec<&'static str>,
+    pub(super) rows: Vec<Vec<Cell>>,
 }
 
-struct Cell {
-    text: String,
-    style: Option<anstyle::Style>,
+pub(super) struct Cell {
+    pub(super) text: String,
+    pub(super) style: Option<anstyle::Style>,
 }
 
 impl Cell {
-    fn plain(text: &str) -> Self {
+    pub(super) fn plain(text: &str) -> Self {
         Self { text: escape::text(text).into_owned(), style: None }
     }
 }
 
 impl Table {
-    fn lines(&self, pen: Pen) -> Vec<String> {
+    pub(super) fn lines(&self, pen: Pen) -> Vec<String> {
         let widths: Vec<usize> = (0..self.heads.len()).map(|column| self.width(column)).collect();
         let heads = self.heads.iter().zip(&widths).map(|(head, &width)| pen.ink(term::DIM, &human::pad(head, width)));
         let mut lines = vec![heads.collect::<Vec<_>>().join("  ").trim_end().to_owned()];
@@ -247,7 +254,9 @@ mod tests {
                 links_up: 1,
                 islands: 1,
                 converged: false,
+                faults: 0,
             },
+            faults: Vec::new(),
             servers: vec![
                 server("Campbell", State::Running, 11002),
                 server("Clark", State::Killed, 11003),

@@ -263,6 +263,8 @@ pub struct Limits {
     pub lookups_max: usize,
     /// Clients in one server's atlas, after which a *new* client is refused; 0: no limit.
     pub clients_max: u64,
+    /// An IAMAT whose time is further ahead of the server's clock is refused; 0: none is.
+    pub future_seconds_max: u64,
 }
 
 impl Config {

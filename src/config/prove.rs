@@ -95,6 +95,11 @@ fn limits(mut limits: Fields<'_>) -> Limits {
         idle_seconds_max: limits.number("idle_seconds_max", limits::IDLE_SECONDS_MAX, limits::IDLE_SECONDS_RANGE),
         lookups_max: limits.number("lookups_max", limits::LOOKUPS_MAX, limits::LOOKUPS_RANGE),
         clients_max: limits.number("clients_max", limits::CLIENTS_MAX, limits::CLIENTS_RANGE),
+        future_seconds_max: limits.number(
+            "future_seconds_max",
+            limits::FUTURE_SECONDS_MAX,
+            limits::FUTURE_SECONDS_RANGE,
+        ),
     };
     limits.close();
     read

@@ -1,8 +1,14 @@
 //! What crosses the control channel: one type a document, used by the supervisor that writes it, by the
 //! commands that read it, and printed as it is by `--json`. Fields may be added, never renamed.
 
+mod faults;
+
 use std::fmt;
 
+pub use faults::{
+    ClientStatus, FaultChange, FaultOrder, FaultStatus, ForgetOrder, Forgotten, HealOrder, Knowledge, Knows, Links,
+    PartitionOrder, SilentServer, Whereis, WhereisOrder, Wrong,
+};
 use serde::{Deserialize, Serialize};
 
 /// The version of this channel. `down` and `version` stay compatible for ever.
@@ -25,6 +31,8 @@ pub struct Ps {
     pub summary: Summary,
     pub servers: Vec<ServerStatus>,
     pub links: Vec<LinkStatus>,
+    #[serde(default)]
+    pub faults: Vec<FaultStatus>,
     /// What `up` found and a person should know, such as what an earlier supervisor left behind.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -38,6 +46,9 @@ pub struct Summary {
     pub down: usize,
     pub links: usize,
     pub links_up: usize,
+    /// Links with something wrong, once for each thing that is.
+    #[serde(default)]
+    pub faults: usize,
     /// Connected components of running servers over live links.
     pub islands: usize,
     /// Every two running servers of one island hold equal atlases.
@@ -146,6 +157,18 @@ pub struct Order {
     /// `start`, `restart`: answer only when its links are live and it knows what its neighbours know.
     #[serde(default)]
     pub wait: bool,
+    /// `kill`: as a power cut does, connections reset and unsent bytes gone.
+    #[serde(default)]
+    pub power: bool,
+    /// `kill`: one of those that run, by chance.
+    #[serde(default)]
+    pub random: bool,
+    /// Of that chance; made at random if there is none.
+    #[serde(default)]
+    pub seed: Option<u64>,
+    /// `kill`, `pause`: start it again, or let it go on, after so long.
+    #[serde(default)]
+    pub for_ms: Option<u64>,
 }
 
 /// What an order did.
@@ -155,6 +178,12 @@ pub struct Change {
     pub schema: String,
     pub changed: bool,
     pub results: Vec<ChangeResult>,
+    /// The seed of a choice by chance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
+    /// It undoes itself after so long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub for_ms: Option<u64>,
     pub summary: Summary,
 }
 

@@ -11,7 +11,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use jiff::Timestamp;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 use tracing::{error, info, warn};
 
 use super::api::State;
@@ -19,6 +19,8 @@ use super::panics::{self, printable};
 use super::{Body, Event};
 use crate::config::Config;
 use crate::limits;
+use crate::server::fault::Faults;
+use crate::server::question::Question;
 use crate::server::vitals::{Phase, Vitals};
 use crate::server::{Condition, Provider, Seat, Secret, Signal, Trouble};
 
@@ -45,6 +47,7 @@ struct Life {
     vitals: Arc<Vitals>,
     /// `None`: the queue was full when a kill came; its end says so instead.
     signals: Option<mpsc::Sender<Signal>>,
+    questions: mpsc::Sender<Question>,
     thread: JoinHandle<()>,
     born: Instant,
     /// How it was told to end.
@@ -60,6 +63,8 @@ pub enum Dismissal {
     Stop,
     /// SIGKILL.
     Kill,
+    /// A power cut.
+    PowerCut,
 }
 
 /// How an incarnation ended.
@@ -79,6 +84,7 @@ pub struct Gifts {
     pub listener: TcpListener,
     pub herd_up_since: Timestamp,
     pub secret: Secret,
+    pub faults: watch::Receiver<Faults>,
     pub provider: Provider,
     pub changed: Arc<Notify>,
     pub events: mpsc::Sender<Event>,
@@ -112,20 +118,39 @@ impl Child {
     /// If it is alive.
     pub fn spawn(&mut self, gifts: Gifts, by: Option<&'static str>) -> std::io::Result<u32> {
         assert!(self.life.is_none(), "{} is alive", self.name);
-        let Gifts { config, listener, herd_up_since, secret, provider, changed, events, body } = gifts;
+        let Gifts { config, listener, herd_up_since, secret, provider, faults, changed, events, body } = gifts;
         let vitals = Arc::new(Vitals::new(config.neighbours(self.index), changed));
         let (sender, signals) = mpsc::channel(limits::SIGNALS_MAX);
+        let (asker, questions) = mpsc::channel(limits::QUESTIONS_MAX);
         let index = self.index;
         let life = self.lives + 1;
-        let seat = Seat { config, index, listener, herd_up_since, secret, provider, vitals: vitals.clone(), signals };
+        let seat = Seat {
+            config,
+            index,
+            listener,
+            herd_up_since,
+            secret,
+            provider,
+            vitals: vitals.clone(),
+            signals,
+            faults,
+            questions,
+        };
         let thread = thread::Builder::new().name(self.name.clone()).spawn(move || {
             let ending = Ending::of(panics::contain(|| body(seat)));
             // Nobody listens any more once the herd is gone; then nothing is to be told.
             let _ = events.blocking_send(Event::Ended { index, life, ending });
         })?;
         self.lives = life;
-        self.life =
-            Some(Life { vitals, signals: Some(sender), thread, born: Instant::now(), dismissed: None, stuck: false });
+        self.life = Some(Life {
+            vitals,
+            signals: Some(sender),
+            questions: asker,
+            thread,
+            born: Instant::now(),
+            dismissed: None,
+            stuck: false,
+        });
         self.note = None;
         self.by = by;
         self.observe();
@@ -138,6 +163,11 @@ impl Child {
         let sent = life.signals.as_ref().is_some_and(|signals| signals.try_send(signal).is_ok());
         life.thread.thread().unpark();
         sent
+    }
+
+    /// Puts a question to it; says whether it was taken.
+    pub fn ask(&self, question: Question) -> bool {
+        self.life.as_ref().is_some_and(|life| life.questions.try_send(question).is_ok())
     }
 
     /// Tells it to end, and gives the number of the life that shall; nothing if it has none.
@@ -153,8 +183,9 @@ impl Child {
                 self.signal(Signal::Continue);
                 self.signal(Signal::Terminate);
             }
-            Dismissal::Kill => {
-                if !self.signal(Signal::Kill) {
+            Dismissal::Kill | Dismissal::PowerCut => {
+                let signal = if how == Dismissal::Kill { Signal::Kill } else { Signal::PowerCut };
+                if !self.signal(signal) {
                     self.hang_up();
                 }
             }
@@ -191,7 +222,7 @@ impl Child {
         let (state, note) = match (ending, life.dismissed) {
             (Ending::Panicked(said), _) => (State::Crashed, Some(said)),
             (Ending::Trouble(why), _) => (State::Failed, Some(why)),
-            (Ending::Left, Some(Dismissal::Kill)) => (State::Killed, None),
+            (Ending::Left, Some(Dismissal::Kill | Dismissal::PowerCut)) => (State::Killed, None),
             (Ending::Left, Some(Dismissal::Stop)) => (State::Stopped, None),
             (Ending::Left, None) => (State::Failed, Some("left without being told to".into())),
         };
@@ -342,6 +373,7 @@ impl fmt::Display for Dismissal {
         f.write_str(match self {
             Self::Stop => "stop",
             Self::Kill => "kill",
+            Self::PowerCut => "power cut",
         })
     }
 }

@@ -27,10 +27,15 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, Sleep, sleep, timeout};
 use tracing::warn;
 
-use super::api::{self, Change, Down, DownOrder, Failure, Kind, Order, Ps, Version};
+use super::Event;
+use super::api::{
+    self, Change, Down, DownOrder, Failure, FaultChange, ForgetOrder, Forgotten, Kind, Links, Order, Ps, Version,
+    Whereis, WhereisOrder,
+};
+use super::asked::Asked;
+use super::faults::Wish;
 use super::orders::Verb;
 use super::panics::printable;
-use super::{Asked, Event};
 use crate::limits;
 
 /// The control channel, being served.
@@ -76,6 +81,13 @@ type Body = Result<Bytes, BytesRejection>;
 fn routes(events: mpsc::Sender<Event>) -> Router {
     let mut router =
         Router::new().route("/v1/ps", get(ps)).route("/v1/version", get(version)).route("/v1/down", post(down));
+    router = router
+        .route("/v1/fault", post(|events: Loop, body: Body| wish(events, body, Wish::Fault)))
+        .route("/v1/partition", post(|events: Loop, body: Body| wish(events, body, Wish::Partition)))
+        .route("/v1/heal", post(|events: Loop, body: Body| wish(events, body, Wish::Heal)))
+        .route("/v1/links", get(links))
+        .route("/v1/whereis", post(whereis))
+        .route("/v1/forget", post(forget));
     for verb in Verb::ALL {
         router = router.route(&format!("/v1/{verb}"), post(move |events: Loop, body: Body| order(verb, events, body)));
     }
@@ -103,6 +115,29 @@ async fn version() -> Json<Version> {
 async fn order(verb: Verb, State(events): Loop, body: Body) -> Result<Json<Change>, Failure> {
     let order: Order = parsed(body)?;
     ask(&events, |to| Asked::Order(verb, order, to)).await?.map(Json)
+}
+
+async fn wish<T: DeserializeOwned>(
+    State(events): Loop,
+    body: Body,
+    wish: fn(T) -> Wish,
+) -> Result<Json<FaultChange>, Failure> {
+    let wish = wish(read(body)?);
+    ask(&events, |to| Asked::Wish(wish, to)).await?.map(Json)
+}
+
+async fn links(State(events): Loop) -> Result<Json<Links>, Failure> {
+    ask(&events, Asked::Links).await.map(Json)
+}
+
+async fn whereis(State(events): Loop, body: Body) -> Result<Json<Whereis>, Failure> {
+    let order: WhereisOrder = read(body)?;
+    ask(&events, |to| Asked::Whereis(order, to)).await?.map(Json)
+}
+
+async fn forget(State(events): Loop, body: Body) -> Result<Json<Forgotten>, Failure> {
+    let order: ForgetOrder = read(body)?;
+    ask(&events, |to| Asked::Forget(order, to)).await?.map(Json)
 }
 
 async fn down(State(events): Loop, body: Body) -> Result<Json<Down>, Failure> {
@@ -141,10 +176,15 @@ async fn ask<T>(
 
 /// A body as JSON; no body means that nothing is specified.
 fn parsed<T: DeserializeOwned + Default>(body: Body) -> Result<T, Failure> {
-    let body = body.map_err(|why| Failure::new(Kind::Usage, why.body_text()))?;
-    if body.is_empty() {
-        return Ok(T::default());
+    match &body {
+        Ok(bytes) if bytes.is_empty() => Ok(T::default()),
+        _ => read(body),
     }
+}
+
+/// A body as JSON.
+fn read<T: DeserializeOwned>(body: Body) -> Result<T, Failure> {
+    let body = body.map_err(|why| Failure::new(Kind::Usage, why.body_text()))?;
     serde_json::from_slice(&body)
         .map_err(|why| Failure::new(Kind::Usage, format!("the body is no order: {}", printable(&why.to_string()))))
 }

@@ -5,15 +5,18 @@
 //! across an await; so `ps` is answered at once, whatever else hangs. What a server knows or says is none of
 //! the herd's business: it sees atomics and sends signals.
 //!
-//! Reading order: here (prepare, serve, the loop), `child` one server, `orders` what is done to servers,
-//! `status` what they look like, `control` the HTTP API, [`den`] and [`lock`] the folder and who holds it,
+//! Reading order: here (prepare, serve, the loop), `asked` what the loop is asked, `child` one server, `orders` what is done to servers,
+//! `faults` what is wrong with the links, `later` what undoes itself, `whereis` what servers know, `status` what they look like, `control` the HTTP API, [`den`] and [`lock`] the folder and who holds it,
 //! `ports`, `secret`, `names`, `signals`, `panics`, [`detach`] the life without a terminal, [`api`] the documents.
 
 pub mod api;
+mod asked;
 mod child;
 mod control;
 pub mod den;
 pub mod detach;
+mod faults;
+mod later;
 pub mod lock;
 mod names;
 mod orders;
@@ -22,6 +25,7 @@ mod ports;
 mod secret;
 mod signals;
 mod status;
+mod whereis;
 
 use std::cell::RefCell;
 use std::io::{self, Write};
@@ -44,11 +48,12 @@ use crate::config::{Config, Log, WhenBehind};
 use crate::limits;
 use crate::server::journal::Journal;
 use crate::server::{self, Provider, Seat, Secret, Trouble};
-use api::{Change, Down, DownOrder, Failure, Kind, Order, Ps};
+use api::{Down, DownOrder, Failure, Kind, Ps};
+use asked::Asked;
 use child::{Child, Ending, Gifts};
 use control::Control;
 use den::Den;
-use orders::Verb;
+use faults::Ills;
 
 /// What `herdctl up` was asked.
 #[derive(Debug, Clone)]
@@ -162,6 +167,7 @@ impl Supervisor {
         let listeners = ports::bind_all(&mut config)?;
         let children =
             config.servers.iter().enumerate().map(|(index, server)| Child::new(index, &server.name)).collect();
+        let faults = Ills::none(&config);
         let herd = Herd {
             config: Arc::new(config),
             body,
@@ -170,6 +176,7 @@ impl Supervisor {
             since,
             up_at: Instant::now(),
             children,
+            faults,
             changed: Arc::new(Notify::new()),
             events,
             leaving: None,
@@ -187,6 +194,8 @@ struct Herd {
     since: Timestamp,
     up_at: Instant,
     children: Vec<Child>,
+    /// What is wrong with the links; it outlives the servers.
+    faults: Ills,
     /// Rung when a server's phase, a link's liveness, or anything here has changed.
     changed: Arc<Notify>,
     events: mpsc::Sender<Event>,
@@ -217,14 +226,6 @@ enum Event {
     Ready(Result<(), Failure>),
     /// All servers have left.
     Left(Down),
-}
-
-/// A question or an order, and where its answer goes.
-#[derive(Debug)]
-enum Asked {
-    Ps(oneshot::Sender<Ps>),
-    Order(Verb, Order, oneshot::Sender<Result<Change, Failure>>),
-    Down(DownOrder, oneshot::Sender<Down>),
 }
 
 /// A herd whose ports are bound and whose servers do not run yet.
@@ -296,7 +297,7 @@ async fn live(herd: &Shared, mut inbox: mpsc::Receiver<Event>, foreground: bool,
     loop {
         let event = inbox.recv().await.expect("the herd itself holds a sender");
         match event {
-            Event::Asked(asked) => answer(herd, asked),
+            Event::Asked(asked) => asked::answer(herd, asked),
             Event::Ended { index, life, ending } => {
                 let mut herd = herd.borrow_mut();
                 herd.children[index].ended(life, ending);
@@ -324,22 +325,6 @@ async fn live(herd: &Shared, mut inbox: mpsc::Receiver<Event>, foreground: bool,
                 return Outcome { down, trouble };
             }
         }
-    }
-}
-
-/// Answers at once, or starts a task that will. Whoever asked may have gone: then the answer is dropped.
-fn answer(herd: &Shared, asked: Asked) {
-    match asked {
-        Asked::Ps(to) => {
-            let _ = to.send(herd.borrow_mut().ps());
-        }
-        Asked::Order(verb, order, to) => {
-            let herd = herd.clone();
-            spawn_local(async move {
-                let _ = to.send(orders::carry_out(&herd, verb, &order).await);
-            });
-        }
-        Asked::Down(order, to) => leave(herd, order, Some(to), "by the command line"),
     }
 }
 
@@ -408,6 +393,7 @@ impl Herd {
             listener,
             herd_up_since: self.since,
             secret: self.secret.clone(),
+            faults: self.faults.towards(index),
             provider: self.provider.clone(),
             changed: self.changed.clone(),
             events: self.events.clone(),

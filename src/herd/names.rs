@@ -22,7 +22,43 @@ pub fn chosen(config: &Config, order: &Order) -> Result<Vec<usize>, Failure> {
     Ok(indexes)
 }
 
-fn named(config: &Config, typed: &str) -> Result<usize, Failure> {
+/// That the order names no server, for one is chosen by chance.
+///
+/// # Errors
+///
+/// [`Kind::Usage`] if it does.
+pub fn none(order: &Order) -> Result<(), Failure> {
+    match order.all || !order.servers.is_empty() {
+        true => Err(Failure::new(Kind::Usage, "either server names, or all, or one by chance")),
+        false => Ok(()),
+    }
+}
+
+/// Two servers that share a link, in the order in which they were named.
+///
+/// # Errors
+///
+/// [`Kind::UnknownName`] with the neighbours that there are.
+pub fn link(config: &Config, from: &str, to: &str) -> Result<[usize; 2], Failure> {
+    let (from, to) = (named(config, from)?, named(config, to)?);
+    if config.neighbours(from).any(|neighbour| neighbour == to) {
+        return Ok([from, to]);
+    }
+    let name = |server: usize| config.servers[server].name.as_str();
+    let known: Vec<&str> = config.neighbours(from).map(name).collect();
+    let message = format!("{} and {} are not neighbours in {}", name(from), name(to), config.path.display());
+    Err(Failure::new(Kind::UnknownName, message).hint(match known.is_empty() {
+        true => format!("{} has no neighbours", name(from)),
+        false => format!("{} talks with: {}", name(from), known.join(", ")),
+    }))
+}
+
+/// The server of that name, in any case.
+///
+/// # Errors
+///
+/// [`Kind::UnknownName`] with a suggestion.
+pub fn named(config: &Config, typed: &str) -> Result<usize, Failure> {
     config.server_named(typed).ok_or_else(|| {
         let (shown, path) = (printable(typed), config.path.display());
         let mut failure =

@@ -13,7 +13,7 @@ use tracing::info;
 
 use super::api::{Change, ChangeResult, Down, Failure, Kind, Order, State};
 use super::child::{Child, Dismissal};
-use super::{Herd, Shared, names, ports, status, until};
+use super::{Herd, Shared, faults, later, names, ports, status, until};
 use crate::limits;
 use crate::server::Signal;
 
@@ -59,7 +59,7 @@ impl fmt::Display for Verb {
 /// Before anything is done: unknown names, or a start while the herd leaves. After: what went wrong with
 /// some, and which others are done.
 pub async fn carry_out(herd: &Shared, verb: Verb, order: &Order) -> Result<Change, Failure> {
-    let chosen = names::chosen(&herd.borrow().config, order)?;
+    let (chosen, seed) = chosen(&herd.borrow(), verb, order)?;
     if matches!(verb, Verb::Start | Verb::Restart) {
         herd.borrow().not_leaving()?;
     }
@@ -79,13 +79,36 @@ pub async fn carry_out(herd: &Shared, verb: Verb, order: &Order) -> Result<Chang
     if !failures.is_empty() {
         return Err(together(failures, &results));
     }
-    let herd = herd.borrow();
-    Ok(Change {
-        schema: "herd.change/1".into(),
-        changed: results.iter().any(|result| result.changed),
-        results,
-        summary: status::summary(&herd.config, &herd.children),
-    })
+    let (for_ms, herd) = (order.for_ms, herd.borrow());
+    let summary = status::summary(&herd);
+    let changed = results.iter().any(|result| result.changed);
+    Ok(Change { schema: "herd.change/1".into(), changed, results, seed, for_ms, summary })
+}
+
+/// The servers that are meant; with a choice by chance, its seed.
+fn chosen(herd: &Herd, verb: Verb, order: &Order) -> Result<(Vec<usize>, Option<u64>), Failure> {
+    let for_kills = "--random and --power are for kill, --for is for kill and pause";
+    let fits = match verb {
+        Verb::Kill => true,
+        Verb::Pause => !order.random && !order.power,
+        _ => !order.random && !order.power && order.for_ms.is_none(),
+    };
+    if !fits {
+        return Err(Failure::new(Kind::Usage, for_kills));
+    }
+    if order.seed.is_some() && !order.random {
+        return Err(Failure::new(Kind::Usage, "a seed is for a choice by chance").hint("add --random"));
+    }
+    if !order.random {
+        return Ok((names::chosen(&herd.config, order)?, None));
+    }
+    names::none(order)?;
+    let running: Vec<usize> =
+        (0..herd.children.len()).filter(|&index| herd.children[index].state() == State::Running).collect();
+    let seed = order.seed.unwrap_or_else(faults::seed);
+    let nth = faults::chance(seed, 0).checked_rem(running.len() as u64);
+    let nth = nth.ok_or_else(|| Failure::new(Kind::Failed, "no server runs").hint("herdctl start --all"))?;
+    Ok((vec![running[nth as usize]], Some(seed)))
 }
 
 /// One failure out of several, with what was done all the same.
@@ -112,7 +135,7 @@ impl Errand {
         let before = Before::of(&self.herd.borrow(), self.index);
         info!("{verb} {} (cli)", self.name());
         let changed = match verb {
-            Verb::Kill => self.end(Dismissal::Kill).await?,
+            Verb::Kill => self.end(if order.power { Dismissal::PowerCut } else { Dismissal::Kill }).await?,
             Verb::Stop => self.end(Dismissal::Stop).await?,
             Verb::Start => self.start().await?,
             Verb::Restart => {
@@ -126,6 +149,10 @@ impl Errand {
         if order.wait && matches!(verb, Verb::Start | Verb::Restart) {
             self.settle().await?;
         }
+        if let Some(ms) = order.for_ms.filter(|_| changed) {
+            let state = self.child(Child::state);
+            later::undo(&self.herd, self.index, state, Duration::from_millis(ms).min(limits::FAULT_MAX));
+        }
         let ends = changed && matches!(verb, Verb::Kill | Verb::Stop | Verb::Restart | Verb::Panic);
         let lost = if ends { before.clone() } else { Before { state: before.state, ..Before::default() } };
         Ok(result(&self.herd.borrow(), self.index, &lost, changed, began.elapsed()))
@@ -136,7 +163,7 @@ impl Errand {
         let Some(life) = self.child_mut(|child| child.dismiss(how, BY)) else { return Ok(false) };
         let patience = match how {
             Dismissal::Stop => limits::LEAVE_MAX,
-            Dismissal::Kill => limits::KILL_MAX,
+            Dismissal::Kill | Dismissal::PowerCut => limits::KILL_MAX,
         };
         if self.is_over(life, patience).await {
             return Ok(true);

@@ -25,19 +25,20 @@ pub fn ps(herd: &Herd) -> Ps {
         protocol: api::PROTOCOL,
         uptime_ms: ms_since(herd.up_at),
         logs: config.log.directory.display().to_string(),
-        summary: summary(config, children),
+        summary: summary(herd),
         servers: (0..children.len()).map(|index| server(config, children, index)).collect(),
         links: config.links.iter().map(|link| link_status(config, children, *link)).collect(),
+        faults: herd.faults.statuses(config),
         notes: Vec::new(),
     }
 }
 
 /// The herd in numbers.
-pub fn summary(config: &Config, children: &[Child]) -> Summary {
+pub fn summary(herd: &Herd) -> Summary {
+    let (config, children) = (&*herd.config, &*herd.children);
     let in_state = |state| children.iter().filter(|child| child.state() == state).count();
     let live = live_links(config, children);
-    let running: Vec<bool> = children.iter().map(|child| child.state() == State::Running).collect();
-    let islands = islands(&running, &live);
+    let islands = islands_over(children, &live);
     let down = children.iter().filter(|child| child.vitals().is_none()).count();
     Summary {
         servers: children.len(),
@@ -46,6 +47,7 @@ pub fn summary(config: &Config, children: &[Child]) -> Summary {
         down,
         links: config.links.len(),
         links_up: live.len(),
+        faults: herd.faults.count(),
         islands: islands.iter().enumerate().filter(|(server, island)| **island == Some(*server)).count(),
         converged: islands.iter().enumerate().all(|(server, island)| match island {
             Some(first) => atlas(&children[server]) == atlas(&children[*first]),
@@ -121,11 +123,25 @@ pub fn links_up(config: &Config, children: &[Child], index: usize) -> usize {
 
 /// Whether both ends call the link live.
 pub fn is_up(children: &[Child], link: Link) -> bool {
-    let calls_live = |from: usize, to: usize| {
-        let end = children[from].vitals().and_then(|vitals| neighbour(vitals, to));
-        end.is_some_and(|end| end.live.load(Relaxed))
-    };
-    calls_live(link.dialer, link.listener) && calls_live(link.listener, link.dialer)
+    calls_live(children, link.dialer, link.listener) && calls_live(children, link.listener, link.dialer)
+}
+
+/// Whether an end that runs calls the link live.
+pub fn is_half_up(children: &[Child], link: Link) -> bool {
+    let runs = |server: usize| children[server].state() == State::Running;
+    let ends = [(link.dialer, link.listener), (link.listener, link.dialer)];
+    ends.into_iter().any(|(from, to)| runs(from) && calls_live(children, from, to))
+}
+
+fn calls_live(children: &[Child], from: usize, to: usize) -> bool {
+    let end = children[from].vitals().and_then(|vitals| neighbour(vitals, to));
+    end.is_some_and(|end| end.live.load(Relaxed))
+}
+
+/// For each server the first one of its island, over these links; nothing for one that does not run.
+pub fn islands_over(children: &[Child], links: &[Link]) -> Vec<Option<usize>> {
+    let running: Vec<bool> = children.iter().map(|child| child.state() == State::Running).collect();
+    islands(&running, links)
 }
 
 /// What tells two atlases apart; nothing for a server that is down.

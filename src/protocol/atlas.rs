@@ -52,6 +52,8 @@ pub struct Atlas {
     /// Seeded at random: whoever chooses client names must not be able to choose collisions.
     hasher: RandomState,
     slots: Slots,
+    /// Slots of clients that were forgotten; the next new clients get them.
+    free: Vec<u32>,
     order: Vec<Change>,
     edition: Edition,
     digest: u64,
@@ -99,6 +101,22 @@ impl Atlas {
         (slot, true)
     }
 
+    /// Forgets a client; says whether it was known. Nobody is told: a follower that was told keeps what it has, and
+    /// whoever still knows the report may tell it again.
+    pub fn forget(&mut self, client: &[u8]) -> bool {
+        let (hash, slots) = (self.hasher.hash_one(client), &self.slots);
+        let Ok(entry) = self.index.find_entry(hash, |&slot| slots.get(slot).client() == client) else {
+            return false;
+        };
+        let (slot, _) = entry.remove();
+        let forgotten = self.slots.get_mut(slot);
+        self.digest = self.digest.wrapping_sub(xxh3_64(forgotten.line.bytes()));
+        // No edition is 0, so its entry in the order is stale.
+        *forgotten = Slot { line: Line::new(b""), edition: 0, source: Source::CLIENT };
+        self.free.push(slot);
+        true
+    }
+
     /// The newest report of a client, and the edition that it made.
     #[must_use]
     pub fn newest(&self, client: &[u8]) -> Option<(Report<'_>, Edition)> {
@@ -131,12 +149,12 @@ impl Atlas {
     /// How many clients are known.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.slots.len()
+        self.slots.len() - self.free.len()
     }
 
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.slots.len() == 0
+        self.len() == 0
     }
 
     fn find(&self, client: &[u8]) -> Option<u32> {
@@ -153,10 +171,16 @@ impl Atlas {
     }
 
     fn insert(&mut self, report: Report<'_>, source: Source) -> u32 {
-        let slot = u32::try_from(self.slots.len()).expect("fewer than 2³² clients");
+        let next = u32::try_from(self.slots.len()).expect("fewer than 2³² clients");
+        let slot = self.free.pop().unwrap_or(next);
         let edition = self.next_edition(slot);
         self.digest = self.digest.wrapping_add(xxh3_64(report.line()));
-        self.slots.push(Slot { line: Line::new(report.line()), edition, source });
+        let known = Slot { line: Line::new(report.line()), edition, source };
+        if slot == next {
+            self.slots.push(known);
+        } else {
+            *self.slots.get_mut(slot) = known;
+        }
         let hash = self.hasher.hash_one(report.client());
         let (slots, hasher) = (&self.slots, &self.hasher);
         self.index.insert_unique(hash, slot, |&slot| hasher.hash_one(slots.get(slot).client()));
@@ -352,6 +376,24 @@ mod tests {
             }
         }
         assert_eq!(atlas.len(), 199);
+    }
+
+    #[test]
+    fn what_is_forgotten_leaves_no_trace_and_its_place_to_the_next() {
+        let lines = ["AT S +0.000000000 a +1-1 1", "AT S +0.000000000 b +1-1 99", "AT S +0.000000000 c +1-1 1"];
+        let (mut atlas, mut never) = (Atlas::new(), Atlas::new());
+        lines.iter().for_each(|line| assert!(learn(&mut atlas, line)));
+        [lines[0], lines[2]].iter().for_each(|line| assert!(learn(&mut never, line)));
+        assert!(atlas.forget(b"b") && !atlas.forget(b"b") && !atlas.forget(b"nobody"));
+        assert_eq!((atlas.digest(), atlas.len()), (never.digest(), 2));
+        assert_eq!(told(&atlas, 0).len(), 2);
+        assert!(atlas.newest(b"b").is_none());
+        // An older time is news again, and so is another client in the same slot.
+        for line in ["AT S +0.000000000 d +1-1 1", "AT S +0.000000000 b +1-1 2"] {
+            assert!(learn(&mut atlas, line) && learn(&mut never, line));
+        }
+        assert_eq!((atlas.digest(), atlas.len()), (never.digest(), 4));
+        assert_eq!(told(&atlas, 3).len(), 2);
     }
 
     proptest! {

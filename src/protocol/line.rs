@@ -137,6 +137,12 @@ impl Time {
         self.nanos
     }
 
+    /// So many seconds later; the last there is if there are not so many.
+    #[must_use]
+    pub fn plus_seconds(self, seconds: u64) -> Self {
+        Self { seconds: self.seconds.saturating_add(seconds), ..self }
+    }
+
     fn nanoseconds(self) -> i128 {
         i128::from(self.seconds) * 1_000_000_000 + i128::from(self.nanos)
     }

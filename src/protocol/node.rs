@@ -15,6 +15,8 @@ pub struct Node {
     atlas: Atlas,
     /// After so many clients a new one is refused; 0: never.
     clients_max: u64,
+    /// A time further ahead of the clock than so many seconds is refused; 0: none is.
+    future_seconds_max: u64,
     /// The line of the report being made; kept, so that nothing is allocated a line.
     draft: Vec<u8>,
 }
@@ -30,6 +32,8 @@ pub enum Reply {
     Refuse,
     /// Answered `? …`: a new client, and the atlas holds as many as it may.
     Full,
+    /// Answered `? …`: a time too far ahead of this server's clock.
+    Future,
     /// Answered `? …`; the connection is to be closed, for somebody is speaking HTTP.
     HangUp,
 }
@@ -39,7 +43,13 @@ impl Node {
     #[must_use]
     pub fn new(name: &str, clients_max: u64) -> Self {
         let prefix = format!("AT {name} ").into_bytes();
-        Self { prefix, atlas: Atlas::new(), clients_max, draft: Vec::new() }
+        Self { prefix, atlas: Atlas::new(), clients_max, future_seconds_max: 0, draft: Vec::new() }
+    }
+
+    /// Refuses times further ahead of its clock than so many seconds; 0 refuses none.
+    #[must_use]
+    pub fn with_future_max(self, future_seconds_max: u64) -> Self {
+        Self { future_seconds_max, ..self }
     }
 
     /// Hears one line of a client, without its LF, at the time `now`; appends the answer to `answers`.
@@ -53,7 +63,7 @@ impl Node {
         match &reply {
             Reply::Say { .. } => append_line(answers, &self.draft),
             Reply::Ask(_) => {}
-            Reply::Refuse | Reply::Full | Reply::HangUp => refuse(line, answers),
+            Reply::Refuse | Reply::Full | Reply::Future | Reply::HangUp => refuse(line, answers),
         }
         reply
     }
@@ -75,6 +85,9 @@ impl Node {
     fn sight(&mut self, sighting: Sighting<'_>, now: Time) -> Reply {
         if self.is_full_for(sighting.client) {
             return Reply::Full;
+        }
+        if self.future_seconds_max != 0 && sighting.at > now.plus_seconds(self.future_seconds_max) {
+            return Reply::Future;
         }
         let report = draft(&mut self.draft, &self.prefix, sighting, now);
         if self.atlas.learn(report, Source::CLIENT) {
@@ -189,6 +202,15 @@ mod tests {
         }
         assert_eq!(hear(&mut node, b"POST / HTTP/1.1\r"), (Reply::HangUp, "? POST / HTTP/1.1\r\n".into()));
         assert!(node.atlas().is_empty());
+    }
+
+    #[test]
+    fn a_time_far_ahead_is_refused_if_there_is_a_limit() {
+        let mut node = Node::new("Clark", 0).with_future_max(60);
+        let ahead = |seconds: u64| format!("IAMAT kiwi +1-1 {}.223371889", 1_621_464_828 + seconds);
+        assert_eq!(hear(&mut node, ahead(60).as_bytes()).0, Reply::Say { after: 1 });
+        assert_eq!(hear(&mut node, ahead(61).as_bytes()), (Reply::Future, format!("? {}\n", ahead(61))));
+        assert_eq!(hear(&mut Node::new("Clark", 0), b"IAMAT kiwi +1-1 9999999999999").0, Reply::Say { after: 1 });
     }
 
     #[test]

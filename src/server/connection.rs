@@ -20,7 +20,7 @@ use tokio::task::yield_now;
 use tracing::{info, warn};
 
 use super::record::Level;
-use super::socket::{self, Outbox};
+use super::socket::{self, Outbox, Socket};
 use super::state::{Admission, Server};
 use super::{clock, link};
 use crate::config::Traffic;
@@ -30,7 +30,7 @@ use crate::protocol::hello;
 use crate::protocol::node::{self, Reply};
 
 /// Serves one connection to its end.
-pub(super) async fn serve(server: Rc<Server>, mut stream: TcpStream, address: SocketAddr, admission: Admission) {
+pub(super) async fn serve(server: Rc<Server>, mut stream: Socket, address: SocketAddr, admission: Admission) {
     let seat = server.seat_client();
     let mut client = Client::new(Rc::clone(&server), format!("client {address}"), admission);
     info!("{} connected, {} now", client.who, server.clients());
@@ -82,6 +82,25 @@ struct Held {
     waiting: u64,
     /// They are one answer to a question, on many lines.
     is_places: bool,
+}
+
+/// Lines of one burst that were refused for more than their form.
+#[derive(Default)]
+struct Refused {
+    full: u64,
+    future: u64,
+}
+
+impl Refused {
+    fn log(&self, who: &str) {
+        let Self { full, future } = self;
+        if *full > 0 {
+            warn!("{who}: {full} new clients refused, the atlas holds clients_max");
+        }
+        if *future > 0 {
+            warn!("{who}: {future} locations refused, further in the future than future_seconds_max");
+        }
+    }
 }
 
 enum End {
@@ -235,7 +254,7 @@ impl Client {
     fn hear(&mut self) {
         let server = Rc::clone(&self.server);
         let (now, line_bytes_max) = (clock::now(), server.line_bytes_max());
-        let (mut held, mut heard, mut refused) = (Held::default(), 0, 0_u64);
+        let (mut held, mut heard, mut refused) = (Held::default(), 0, Refused::default());
         let mut node = server.node.borrow_mut();
         while self.ending.is_none() && self.lookup.is_none() && held.bytes.len() < limits::READ_BYTES {
             let Some(length) = memchr(b'\n', &self.inbox[heard..]).filter(|&length| length <= line_bytes_max) else {
@@ -253,7 +272,8 @@ impl Client {
                     self.lookup = Some(Box::pin(async move { server.lookups.answer(&query).await }));
                 }
                 Reply::Refuse => {}
-                Reply::Full => refused += 1,
+                Reply::Full => refused.full += 1,
+                Reply::Future => refused.future += 1,
                 Reply::HangUp => self.ending = Some(Gone::Http),
             }
         }
@@ -268,9 +288,7 @@ impl Client {
         server.journal.client_traffic(now, Level::In, &self.who, &self.inbox[..heard]);
         self.forget_heard(heard);
         server.learned();
-        if refused > 0 {
-            warn!("{}: {refused} new clients refused, the atlas holds clients_max", self.who);
-        }
+        refused.log(&self.who);
         self.hold(held);
     }
 

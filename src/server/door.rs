@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use super::connection;
+use super::socket::Socket;
 use super::state::Server;
 use crate::limits;
 
@@ -56,7 +57,8 @@ impl Door {
             warn!("client {address} dropped: {why}");
             return;
         }
-        tasks.spawn_local(connection::serve(Rc::clone(server), stream, address, admission));
+        let socket = Socket::new(stream, &server.power_cut);
+        tasks.spawn_local(connection::serve(Rc::clone(server), socket, address, admission));
     }
 
     fn wait_for_descriptors(&mut self, why: &io::Error) {

@@ -4,12 +4,13 @@
 //! would stand still for ever. What it says goes out in one write a burst. A neighbour that is slow costs nothing
 //! but its number, for nothing is put into the outbox before the last of it has been taken.
 //!
-//! Faults, when there are any, act here and nowhere else, on the path that health uses.
+//! Faults, when there are any, act here and nowhere else, on the path that health uses: whatever is heard of a
+//! neighbour comes through [`Inlet`], and a link that is cut is neither dialled nor answered.
 
 use std::fmt;
 use std::io;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use memchr::memchr;
 use tokio::io::AsyncWriteExt;
@@ -20,8 +21,10 @@ use tokio::time::{sleep, sleep_until, timeout};
 use tracing::{info, warn};
 
 use super::clock;
+use super::fault::{CUT, Inlet};
 use super::record::Level;
-use super::socket::{Outbox, linger};
+use super::setbacks::{Setbacks, backoff};
+use super::socket::{Outbox, Socket, linger, until};
 use super::state::{ClientSeat, LinkSeat, Server, random};
 use crate::limits;
 use crate::protocol::hello::{Answering, Dialing, Nonce, Proven, Refusal};
@@ -34,9 +37,9 @@ pub(super) async fn keep(server: Rc<Server>, neighbour: usize) {
     let (mut tries, mut last_said) = (0, String::new());
     while !server.is_leaving() {
         match dial(&server, neighbour).await {
-            Ok((stream, proven, inbox)) => {
+            Ok(made) => {
                 (tries, last_said) = (0, String::new());
-                talk(&server, stream, neighbour, proven, inbox).await;
+                talk(&server, made).await;
             }
             // The same trouble is said once, however often it is met.
             Err(why) if why.to_string() != last_said => {
@@ -54,7 +57,7 @@ pub(super) async fn keep(server: Rc<Server>, neighbour: usize) {
 /// seat until it has proved itself, so that hellos cannot crowd a server any more than clients can.
 pub(super) async fn answer(
     server: &Rc<Server>,
-    mut stream: TcpStream,
+    mut stream: Socket,
     seat: ClientSeat,
     who: &str,
     hello: &[u8],
@@ -62,9 +65,9 @@ pub(super) async fn answer(
 ) {
     let proving = prove_as_listener(server, &mut stream, who, hello, &mut inbox);
     match timeout(limits::HANDSHAKE_MAX, proving).await.unwrap_or(Err(NoLink::Slow)) {
-        Ok((neighbour, proven)) => {
+        Ok((neighbour, proven, inlet)) => {
             drop(seat);
-            talk(server, stream, neighbour, proven, inbox).await;
+            talk(server, Made { stream, neighbour, proven, inlet, inbox }).await;
         }
         Err(why) => {
             linger(stream, &server.scratch).await;
@@ -74,12 +77,14 @@ pub(super) async fn answer(
     }
 }
 
-/// How long to wait before the dial after `tries` failed ones: doubled each time up to the longest wait, less up to
-/// half of it by chance, so that a herd does not dial in step.
-fn backoff(tries: u32, chance: u64) -> Duration {
-    let whole = limits::BACKOFF_FIRST.saturating_mul(1 << tries.min(16)).min(limits::BACKOFF_MAX);
-    let half = whole / 2;
-    half + half.mul_f64(chance as f64 / u64::MAX as f64)
+/// A proven connection.
+struct Made<'a> {
+    stream: Socket,
+    neighbour: usize,
+    proven: Proven,
+    inlet: Inlet<'a>,
+    /// What has come after the handshake.
+    inbox: Vec<u8>,
 }
 
 /// Why there is no link.
@@ -92,6 +97,8 @@ enum NoLink {
     Slow,
     /// The kernel connected the socket to itself.
     Itself,
+    /// A fault.
+    Cut,
 }
 
 impl fmt::Display for NoLink {
@@ -102,6 +109,7 @@ impl fmt::Display for NoLink {
             Self::RefusedUs => write!(f, "it refused our hello; its log says why"),
             Self::Slow => write!(f, "it does not answer"),
             Self::Itself => write!(f, "nobody listens there"),
+            Self::Cut => f.write_str(CUT),
         }
     }
 }
@@ -118,32 +126,36 @@ impl From<Refusal> for NoLink {
     }
 }
 
-async fn dial(server: &Rc<Server>, neighbour: usize) -> Result<(TcpStream, Proven, Vec<u8>), NoLink> {
+async fn dial(server: &Rc<Server>, neighbour: usize) -> Result<Made<'_>, NoLink> {
+    if server.neighbours[neighbour].fault.get().is_closed() {
+        return Err(NoLink::Cut);
+    }
     let address = server.neighbours[neighbour].address;
     let connecting = timeout(limits::DIAL_MAX, TcpStream::connect(address));
-    let mut stream = connecting.await.map_err(|_| NoLink::Slow)??;
+    let mut stream = Socket::new(connecting.await.map_err(|_| NoLink::Slow)??, &server.power_cut);
     // Dialling a dead port of the ephemeral range can reach the dialling socket itself.
     if stream.local_addr()? == stream.peer_addr()? {
         return Err(NoLink::Itself);
     }
     stream.set_nodelay(true)?;
-    let mut inbox = Vec::new();
-    let proving = prove_as_dialer(server, neighbour, &mut stream, &mut inbox);
+    let (mut inlet, mut inbox) = (Inlet::new(server, neighbour), Vec::new());
+    let proving = prove_as_dialer(server, neighbour, &mut stream, &mut inlet, &mut inbox);
     let proven = timeout(limits::HANDSHAKE_MAX, proving).await.map_err(|_| NoLink::Slow)??;
-    Ok((stream, proven, inbox))
+    Ok(Made { stream, neighbour, proven, inlet, inbox })
 }
 
 async fn prove_as_dialer(
     server: &Rc<Server>,
     neighbour: usize,
     stream: &mut TcpStream,
+    inlet: &mut Inlet<'_>,
     inbox: &mut Vec<u8>,
 ) -> Result<Proven, NoLink> {
     let name = &server.neighbours[neighbour].name;
     let dialing = Dialing::new(server.identity(), name, nonce()?);
     let (mut read, mut write) = stream.split();
     say(server, &mut write, name, dialing.hello()).await?;
-    let line = hear_line(server, &mut read, name, inbox).await?;
+    let line = hear_line(server, &mut read, inlet, name, inbox).await?;
     if line.starts_with(b"?") {
         return Err(NoLink::RefusedUs);
     }
@@ -152,13 +164,13 @@ async fn prove_as_dialer(
     Ok(proven)
 }
 
-async fn prove_as_listener(
-    server: &Rc<Server>,
+async fn prove_as_listener<'a>(
+    server: &'a Rc<Server>,
     stream: &mut TcpStream,
     who: &str,
     hello: &[u8],
     inbox: &mut Vec<u8>,
-) -> Result<(usize, Proven), NoLink> {
+) -> Result<(usize, Proven, Inlet<'a>), NoLink> {
     server.journal.neighbour_traffic(clock::now(), Level::In, who, &with_newline(hello));
     let (mut read, mut write) = stream.split();
     let expected = |from: &str| server.neighbour_that_dials(from).is_some();
@@ -167,13 +179,20 @@ async fn prove_as_listener(
         Ok(answering) => answering,
         Err(why) => return refuse(server, &mut write, who, hello, why).await,
     };
+    let neighbour = server.neighbour_that_dials(&from).expect("expected above");
+    let mut inlet = Inlet::new(server, neighbour);
+    if inlet.is_troubled() {
+        // The hello comes the way that all else comes: late, or not at all.
+        inlet.take_back([&with_newline(hello), &**inbox].concat());
+        inbox.clear();
+        hear_line(server, &mut read, &mut inlet, who, inbox).await?;
+    }
     say(server, &mut write, who, &line).await?;
-    let proof = hear_line(server, &mut read, who, inbox).await?;
+    let proof = hear_line(server, &mut read, &mut inlet, who, inbox).await?;
     match answering.hear(&proof) {
         Ok(proven) => {
-            let neighbour = server.neighbour_that_dials(&from).expect("expected above");
             info!("{who} has proved that it is {from}");
-            Ok((neighbour, proven))
+            Ok((neighbour, proven, inlet))
         }
         Err(why) => refuse(server, &mut write, who, &proof, why).await,
     }
@@ -203,6 +222,7 @@ async fn say(server: &Rc<Server>, write: &mut WriteHalf<'_>, who: &str, line: &s
 async fn hear_line(
     server: &Rc<Server>,
     read: &mut ReadHalf<'_>,
+    inlet: &mut Inlet<'_>,
     who: &str,
     inbox: &mut Vec<u8>,
 ) -> io::Result<Vec<u8>> {
@@ -216,7 +236,7 @@ async fn hear_line(
         if inbox.len() > limits::HELLO_BYTES_MAX {
             return Err(io::Error::other("its line is too long for a hello"));
         }
-        if server.scratch.read(read, inbox).await? == 0 {
+        if inlet.read(read, inbox).await? == 0 {
             return Err(io::Error::other("it closed the connection"));
         }
     }
@@ -233,8 +253,9 @@ fn nonce() -> io::Result<Nonce> {
 }
 
 /// Talks over a proven connection to its end.
-async fn talk(server: &Rc<Server>, mut stream: TcpStream, neighbour: usize, proven: Proven, inbox: Vec<u8>) {
-    let mut talk = Talk::new(server, neighbour, proven, inbox);
+async fn talk<'a>(server: &'a Rc<Server>, made: Made<'a>) {
+    let Made { mut stream, neighbour, proven, inlet, inbox } = made;
+    let mut talk = Talk::new(server, neighbour, proven, inlet, inbox);
     info!("link {} up", talk.name());
     let why = talk.run(&mut stream).await;
     if matches!(why, Down::Stopping) {
@@ -249,6 +270,7 @@ struct Talk<'a> {
     their_run: u64,
     seat: LinkSeat,
     link: Link,
+    inlet: Inlet<'a>,
     inbox: Vec<u8>,
     outbox: Outbox,
     /// `HEARD` is to be said.
@@ -257,6 +279,7 @@ struct Talk<'a> {
     owes_mark: bool,
     heard_at: Instant,
     said_at: Instant,
+    setbacks: Setbacks,
 }
 
 /// Why a link ended.
@@ -283,7 +306,7 @@ impl fmt::Display for Down {
 }
 
 impl<'a> Talk<'a> {
-    fn new(server: &'a Rc<Server>, neighbour: usize, proven: Proven, inbox: Vec<u8>) -> Self {
+    fn new(server: &'a Rc<Server>, neighbour: usize, proven: Proven, inlet: Inlet<'a>, inbox: Vec<u8>) -> Self {
         let seat = server.seat_link(neighbour);
         let link = Link::new(seat.id, server.neighbours[neighbour].heard_of(proven.run));
         let now = clock::instant();
@@ -293,12 +316,14 @@ impl<'a> Talk<'a> {
             their_run: proven.run,
             seat,
             link,
+            inlet,
             inbox,
             outbox: Outbox::default(),
             owes_heard: true,
             owes_mark: false,
             heard_at: now,
             said_at: now,
+            setbacks: Setbacks::default(),
         }
     }
 
@@ -331,7 +356,7 @@ impl<'a> Talk<'a> {
             tokio::select! {
                 // Whatever has come is heard before anything is called dead.
                 biased;
-                read = server.scratch.read(&mut read, &mut self.inbox) => match read {
+                read = self.inlet.read(&mut read, &mut self.inbox) => match read {
                     Ok(0) => return Down::Closed,
                     Ok(_) => self.heard_at = clock::instant(),
                     Err(why) => return Down::Broken(why),
@@ -339,6 +364,7 @@ impl<'a> Talk<'a> {
                 _ = write.writable(), if !self.outbox.is_empty() => {}
                 () = server.moved.notified(), if has_said_all => {}
                 () = yield_now(), if self.outbox.is_empty() && !has_said_all => {}
+                () = until(self.setbacks.rest_until), if self.setbacks.rest_until.is_some() => self.setbacks.rest_until = None,
                 () = &mut alarm => if self.heard_at.elapsed() >= limits::LINK_SILENCE_MAX {
                     return Down::Silent;
                 },
@@ -349,7 +375,7 @@ impl<'a> Talk<'a> {
     /// When to say a heartbeat, if one could be said, or to call the link dead, whichever is first.
     fn next_deadline(&self) -> Instant {
         let dead = self.heard_at + limits::LINK_SILENCE_MAX;
-        let can_say = self.outbox.is_empty() && self.link.told().is_some();
+        let can_say = self.outbox.is_empty() && self.link.told().is_some() && self.may_tell();
         if can_say { dead.min(self.said_at + limits::HEARTBEAT_EVERY) } else { dead }
     }
 
@@ -384,14 +410,18 @@ impl<'a> Talk<'a> {
 
     fn follow(&mut self, effect: Effect) {
         match effect {
-            Effect::Nothing | Effect::Learned | Effect::Acknowledged => {}
+            Effect::Nothing | Effect::Learned => {}
             Effect::Answer => {
                 self.owes_heard = true;
                 self.server.neighbours[self.neighbour].resume.set((self.their_run, self.link.heard()));
             }
+            Effect::Acknowledged => self.setbacks.ease(),
             Effect::GoneBack => {
                 self.owes_mark = true;
-                warn!("link {}: something was lost, telling it again", self.name());
+                if self.setbacks.count == 0 {
+                    warn!("link {}: something was lost, telling it again", self.name());
+                }
+                self.setbacks.add(clock::instant());
             }
         }
     }
@@ -419,7 +449,7 @@ impl<'a> Talk<'a> {
     }
 
     fn owes(&self) -> bool {
-        self.owes_heard || self.owes_mark || self.link.owes(self.server.node.borrow().atlas())
+        self.owes_heard || (self.may_tell() && (self.owes_mark || self.link.owes(self.server.node.borrow().atlas())))
     }
 
     fn fill_outbox(&mut self) {
@@ -427,15 +457,8 @@ impl<'a> Talk<'a> {
         if std::mem::take(&mut self.owes_heard) {
             self.link.say_heard(&mut bytes);
         }
-        if std::mem::take(&mut self.owes_mark) {
-            self.link.say_mark(&mut bytes);
-        }
-        let node = self.server.node.borrow();
-        if self.link.owes(node.atlas()) {
-            self.link.tell(node.atlas(), limits::LINK_BATCH_BYTES, &mut bytes);
-        }
-        if bytes.is_empty() && self.said_at.elapsed() >= limits::HEARTBEAT_EVERY {
-            self.link.tell(node.atlas(), limits::LINK_BATCH_BYTES, &mut bytes);
+        if self.may_tell() {
+            self.tell(&mut bytes);
         }
         if !bytes.is_empty() {
             self.said_at = clock::instant();
@@ -444,26 +467,29 @@ impl<'a> Talk<'a> {
         }
     }
 
+    /// Whether reports may be told now: not while the link rests from having lost them.
+    fn may_tell(&self) -> bool {
+        self.setbacks.rest_until.is_none()
+    }
+
+    /// Appends what the neighbour is owed of the atlas, or a heartbeat if one is due.
+    fn tell(&mut self, bytes: &mut Vec<u8>) {
+        if std::mem::take(&mut self.owes_mark) {
+            self.link.say_mark(bytes);
+        }
+        let (node, batch_bytes) = (self.server.node.borrow(), self.setbacks.batch_bytes());
+        if self.link.owes(node.atlas()) {
+            self.link.tell(node.atlas(), batch_bytes, bytes);
+        }
+        if bytes.is_empty() && self.said_at.elapsed() >= limits::HEARTBEAT_EVERY {
+            self.link.tell(node.atlas(), batch_bytes, bytes);
+        }
+    }
+
     fn breach(&self, start: usize) -> Down {
         const SHOWN: usize = 120;
         let rest = &self.inbox[start..];
         let line = &rest[..memchr(b'\n', rest).unwrap_or(rest.len()).min(SHOWN)];
         Down::Breach(line.to_vec())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn dialling_again_waits_longer_each_time_up_to_a_limit_and_never_in_step() {
-        assert_eq!(backoff(0, u64::MAX), limits::BACKOFF_FIRST);
-        assert_eq!(backoff(0, 0), limits::BACKOFF_FIRST / 2);
-        assert_eq!(backoff(1, u64::MAX), limits::BACKOFF_FIRST * 2);
-        for tries in [10, 16, 17, u32::MAX] {
-            assert_eq!(backoff(tries, u64::MAX), limits::BACKOFF_MAX);
-            assert_eq!(backoff(tries, 0), limits::BACKOFF_MAX / 2);
-        }
     }
 }

@@ -1,23 +1,28 @@
 //! One server: one thread, its own runtime, listener, state and log; the only place with herd sockets.
 //!
 //! A server is a process that happens to be a thread. What it knows is held in `Rc` and `RefCell`, so it cannot be
-//! shared with another server: it would not compile. Four things cross threads and nothing else does: the proven
-//! configuration (read only), [`Signal`]s in, [`Vitals`] out, and log records to the appender.
+//! shared with another server: it would not compile. What crosses threads, and nothing else does: the proven
+//! configuration (read only), [`Signal`]s and [`Faults`] in, [`Question`]s in and their answers out, [`Vitals`] out, and
+//! log records to the appender.
 //!
 //! Reading order: here (serve, obey, leave), `state` what its tasks share, `door` who is let in, `connection` a client,
-//! `link` a neighbour, `confirm` when an answer may be written, `lookup` places, [`archive`] the disk, `socket` what all connections do,
-//! [`journal`], `logfile` and [`record`] the log, [`vitals`] what it shows, [`clock`].
+//! `link` a neighbour, [`fault`] what can be wrong with it, `setbacks` what it then does, `confirm` when an answer may
+//! be written, `lookup` places, [`archive`] the disk, `socket` what all connections do, [`journal`], `logfile` and
+//! [`record`] the log, [`vitals`] what it shows, [`question`] what it may be asked, [`clock`].
 
 pub mod archive;
 pub mod clock;
 mod confirm;
 mod connection;
 mod door;
+pub mod fault;
 pub mod journal;
 mod link;
 mod logfile;
 mod lookup;
+pub mod question;
 pub mod record;
+mod setbacks;
 mod socket;
 mod state;
 pub mod vitals;
@@ -31,7 +36,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use tokio::runtime::{Builder, LocalOptions};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 use tracing::{error, info, warn};
@@ -43,7 +48,9 @@ use archive::file::RealDisk;
 use archive::{Archive, News, Refusal};
 use confirm::Patience;
 use door::Door;
+use fault::Faults;
 use journal::Journal;
+use question::Question;
 use state::{Leaving, Server};
 use vitals::{Phase, Vitals};
 
@@ -65,6 +72,10 @@ pub struct Seat {
     pub vitals: Arc<Vitals>,
     /// What the herd wants of it. Closed without a word means [`Signal::Kill`].
     pub signals: mpsc::Receiver<Signal>,
+    /// What is wrong with the links from its neighbours. Closed means that nothing changes any more.
+    pub faults: watch::Receiver<Faults>,
+    /// What the herd asks. Closed means that nothing is asked any more.
+    pub questions: mpsc::Receiver<Question>,
 }
 
 /// The key of every proof between neighbours; shared by all servers of a herd.
@@ -84,6 +95,8 @@ pub enum Signal {
     Terminate,
     /// SIGKILL: every socket closes, nothing is flushed.
     Kill,
+    /// What a power cut does: as [`Signal::Kill`], and every connection is reset, with what was not sent yet gone.
+    PowerCut,
     /// What a bug would do: the server panics. For tests of what contains it.
     Panic,
 }
@@ -150,9 +163,10 @@ pub fn main(seat: Seat) -> Result<(), Trouble> {
 }
 
 async fn live(seat: Seat, journal: Journal, archive: Option<Archive>) -> Result<(), Trouble> {
-    let Seat { config, index, listener, secret, provider, vitals, mut signals, .. } = seat;
+    let Seat { config, index, listener, secret, provider, vitals, mut signals, mut faults, mut questions, .. } = seat;
     let listener = tokio::net::TcpListener::from_std(listener).map_err(Trouble::Runtime)?;
     let server = Rc::new(Server::new(config, index, secret, &provider, vitals, journal).map_err(Trouble::Runtime)?);
+    server.suffer(&faults.borrow_and_update());
     let mut tasks = JoinSet::new();
     let mut following = None;
     if let Some(mut archive) = archive {
@@ -180,12 +194,14 @@ async fn live(seat: Seat, journal: Journal, archive: Option<Archive>) -> Result<
             accepted = listener.accept(), if door.is_open() => door.admit(&server, &mut tasks, accepted),
             () = sleep(limits::ACCEPT_PAUSE), if !door.is_open() => door.open(),
             Some(ended) = tasks.join_next() => contain(ended),
+            Ok(()) = faults.changed() => server.suffer(&faults.borrow_and_update()),
+            Some(question) = questions.recv() => question::answer(&server, question),
         }
     }
     drop(listener);
     tokio::select! {
         () = leave(&server, &mut tasks, following) => {}
-        () = wait_for_kill(&mut signals) => {}
+        () = wait_for_kill(&server, &mut signals) => {}
     }
     Ok(())
 }
@@ -228,6 +244,10 @@ enum Order {
 fn obey(server: &Server, signal: Option<Signal>, signals: &mut mpsc::Receiver<Signal>) -> Order {
     match signal {
         None | Some(Signal::Kill) => Order::Die,
+        Some(Signal::PowerCut) => {
+            server.power_cut.set(true);
+            Order::Die
+        }
         Some(Signal::Continue) => Order::GoOn,
         Some(Signal::Terminate) => Order::Stop,
         Some(Signal::Stop) => {
@@ -306,8 +326,14 @@ async fn leave(server: &Rc<Server>, tasks: &mut JoinSet<()>, following: Option<A
     info!("stopped");
 }
 
-async fn wait_for_kill(signals: &mut mpsc::Receiver<Signal>) {
-    while !matches!(signals.recv().await, None | Some(Signal::Kill)) {}
+async fn wait_for_kill(server: &Server, signals: &mut mpsc::Receiver<Signal>) {
+    loop {
+        match signals.recv().await {
+            None | Some(Signal::Kill) => return,
+            Some(Signal::PowerCut) => return server.power_cut.set(true),
+            Some(_) => {}
+        }
+    }
 }
 
 /// Ends the wait of answers that nobody confirms.

@@ -1,22 +1,62 @@
 //! What every connection does with its socket, a client's and a neighbour's alike: read through the server's one
 //! buffer, write what the kernel takes, and close without losing the last answer.
 //!
+//! [`Socket`] is reset instead of closed when the power is cut.
+//!
 //! A socket is split by borrow, never with the owned kind of split, whose dropped half says FIN where a killed
 //! process says RST.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
+use std::ops::{Deref, DerefMut};
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Poll, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::time::{sleep_until, timeout};
 
 use crate::limits;
+
+/// A connection. When the power has been cut, dropping it resets it, and what the kernel had not sent yet is gone.
+pub(super) struct Socket {
+    stream: TcpStream,
+    power_cut: Rc<Cell<bool>>,
+}
+
+impl Socket {
+    pub(super) fn new(stream: TcpStream, power_cut: &Rc<Cell<bool>>) -> Self {
+        Self { stream, power_cut: Rc::clone(power_cut) }
+    }
+}
+
+impl Deref for Socket {
+    type Target = TcpStream;
+
+    fn deref(&self) -> &TcpStream {
+        &self.stream
+    }
+}
+
+impl DerefMut for Socket {
+    fn deref_mut(&mut self) -> &mut TcpStream {
+        &mut self.stream
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        if self.power_cut.get() {
+            // Should the kernel refuse, the connection ends as that of a killed process does.
+            let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+        }
+    }
+}
 
 /// One read buffer for all connections of a server: an idle connection holds none.
 pub(super) struct Scratch(RefCell<Box<[u8]>>);
@@ -81,7 +121,7 @@ impl Outbox {
 
 /// Closes this side and waits, briefly, until the other has closed too: with unread input, closing at once would
 /// reset the connection, and the last answer could be lost on its way.
-pub(super) async fn linger(mut stream: TcpStream, scratch: &Scratch) {
+pub(super) async fn linger(mut stream: Socket, scratch: &Scratch) {
     let until_closed = async {
         stream.shutdown().await?;
         let (mut read, _write) = stream.split();

@@ -10,9 +10,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use tokio::sync::Notify;
+use tracing::info;
 
 use super::Secret;
 use super::confirm::Confirmations;
+use super::fault::Fault;
 use super::journal::Journal;
 use super::lookup::Lookups;
 use super::socket::Scratch;
@@ -41,6 +43,8 @@ pub(super) struct Server {
     pub(super) journal: Journal,
     pub(super) vitals: Arc<Vitals>,
     pub(super) links_made: Cell<u32>,
+    /// Connections are to be reset, not closed.
+    pub(super) power_cut: Rc<Cell<bool>>,
     pub(super) leaving: Cell<Leaving>,
     /// Rung when `leaving` moves on.
     pub(super) leave: Notify,
@@ -76,6 +80,10 @@ pub(super) struct Neighbour {
     pub(super) current: Cell<Option<Source>>,
     /// Its run when last linked, and what was heard of that run: where to resume.
     pub(super) resume: Cell<(u64, Edition)>,
+    /// What is wrong with what comes from it.
+    pub(super) fault: Cell<Fault>,
+    /// Rung when `fault` has changed.
+    pub(super) struck: Notify,
 }
 
 impl Neighbour {
@@ -98,13 +106,14 @@ impl Server {
         let limits = &config.limits;
         Ok(Self {
             run: getrandom::u64().map_err(io::Error::other)?,
-            node: RefCell::new(Node::new(&config.servers[index].name, limits.clients_max)),
+            node: RefCell::new(node(&config, index)),
             neighbours: neighbours(&config, index),
             moved: Notify::new(),
             confirmations: Confirmations::new(config.ack),
             lookups: Lookups::new(provider, limits.lookups_max, Arc::clone(&vitals)),
             scratch: Scratch::new(),
             links_made: Cell::new(0),
+            power_cut: Rc::default(),
             leaving: Cell::new(Leaving::No),
             leave: Notify::new(),
             config,
@@ -131,14 +140,31 @@ impl Server {
 
     /// Shows and announces what the atlas has become.
     pub(super) fn learned(&self) {
-        let node = self.node.borrow();
-        let atlas = node.atlas();
-        if self.vitals.edition.swap(atlas.edition(), Relaxed) != atlas.edition() {
-            self.vitals.knows.store(atlas.len() as u64, Relaxed);
-            self.vitals.digest.store(atlas.digest(), Relaxed);
+        if self.vitals.edition.load(Relaxed) != self.edition() {
+            self.show_atlas();
             self.moved.notify_waiters();
         }
         self.vitals.log_lost.store(self.journal.lost(), Relaxed);
+    }
+
+    /// Shows what the atlas has become.
+    pub(super) fn show_atlas(&self) {
+        let node = self.node.borrow();
+        let atlas = node.atlas();
+        self.vitals.edition.store(atlas.edition(), Relaxed);
+        self.vitals.knows.store(atlas.len() as u64, Relaxed);
+        self.vitals.digest.store(atlas.digest(), Relaxed);
+    }
+
+    /// Takes note of what is wrong with the links from its neighbours, in their order; what is not named is well.
+    pub(super) fn suffer(&self, faults: &[Fault]) {
+        for (nth, neighbour) in self.neighbours.iter().enumerate() {
+            let fault = faults.get(nth).copied().unwrap_or_default();
+            if neighbour.fault.replace(fault) != fault {
+                info!("fault on what comes from {}: {fault}", neighbour.name);
+                neighbour.struck.notify_waiters();
+            }
+        }
     }
 
     /// A neighbour has been told up to `told`, and is whole up to `whole`, as far as the kernel takes anything.
@@ -246,6 +272,11 @@ impl Drop for LinkSeat {
     }
 }
 
+fn node(config: &Config, index: usize) -> Node {
+    let limits = &config.limits;
+    Node::new(&config.servers[index].name, limits.clients_max).with_future_max(limits.future_seconds_max)
+}
+
 /// The neighbours of a server, in the order of the links.
 fn neighbours(config: &Config, index: usize) -> Vec<Neighbour> {
     let ends = config.links.iter().filter_map(|link| match index {
@@ -259,6 +290,8 @@ fn neighbours(config: &Config, index: usize) -> Vec<Neighbour> {
         dials,
         current: Cell::new(None),
         resume: Cell::new((0, 0)),
+        fault: Cell::default(),
+        struck: Notify::new(),
     })
     .collect()
 }

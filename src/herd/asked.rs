@@ -1,0 +1,53 @@
+//! What the control channel asks of the loop, and who answers it: at once, or a task that waits.
+
+use tokio::sync::oneshot;
+use tokio::task::spawn_local;
+
+use super::api::{
+    Change, Down, DownOrder, Failure, FaultChange, ForgetOrder, Forgotten, Links, Order, Ps, Whereis, WhereisOrder,
+};
+use super::faults::{self, Wish};
+use super::orders::{self, Verb};
+use super::{Shared, leave, whereis};
+
+/// A question or an order, and where its answer goes.
+#[derive(Debug)]
+pub enum Asked {
+    Ps(oneshot::Sender<Ps>),
+    Order(Verb, Order, oneshot::Sender<Result<Change, Failure>>),
+    Wish(Wish, oneshot::Sender<Result<FaultChange, Failure>>),
+    Links(oneshot::Sender<Links>),
+    Whereis(WhereisOrder, oneshot::Sender<Result<Whereis, Failure>>),
+    Forget(ForgetOrder, oneshot::Sender<Result<Forgotten, Failure>>),
+    Down(DownOrder, oneshot::Sender<Down>),
+}
+
+/// Answers at once, or starts a task that will. Whoever asked may have gone: then the answer is dropped.
+pub fn answer(herd: &Shared, asked: Asked) {
+    match asked {
+        Asked::Ps(to) => {
+            let _ = to.send(herd.borrow_mut().ps());
+        }
+        Asked::Order(verb, order, to) => {
+            answer_later(herd, to, async move |herd| orders::carry_out(&herd, verb, &order).await);
+        }
+        Asked::Wish(wish, to) => answer_later(herd, to, async move |herd| faults::grant(&herd, &wish).await),
+        Asked::Links(to) => {
+            herd.borrow_mut().observe();
+            let _ = to.send(faults::links(&herd.borrow()));
+        }
+        Asked::Whereis(order, to) => {
+            answer_later(herd, to, async move |herd| whereis::whereis(&herd, &order).await);
+        }
+        Asked::Forget(order, to) => answer_later(herd, to, async move |herd| whereis::forget(&herd, &order).await),
+        Asked::Down(order, to) => leave(herd, order, Some(to), "by the command line"),
+    }
+}
+
+/// Answers when `answer` is there, however long that takes.
+fn answer_later<T: 'static>(herd: &Shared, to: oneshot::Sender<T>, answer: impl AsyncFnOnce(Shared) -> T + 'static) {
+    let herd = herd.clone();
+    spawn_local(async move {
+        let _ = to.send(answer(herd).await);
+    });
+}
