@@ -26,17 +26,19 @@ fn main() {
     let levels = [("sent", Ack::Sent), ("heard", Ack::Heard), ("stored", Ack::Stored)];
     let only = std::env::args().find(|arg| levels.iter().any(|(word, _)| word == arg));
     for (word, ack) in levels.into_iter().filter(|(word, _)| only.as_deref().is_none_or(|only| only == *word)) {
-        let start = Instant::now();
-        let found = losses::of_kills(ack, kills, Signal::Kill);
-        println!(
-            "ack = {word:8} {} kills, {} updates answered ({} of them unconfirmed): {} unknown while it is down, {} lost; {:.0} s",
-            found.kills,
-            found.answered,
-            found.unconfirmed,
-            found.lost_while_down,
-            found.lost,
-            start.elapsed().as_secs_f64()
-        );
+        for (how, signal) in [("kills", Signal::Kill), ("power cuts", Signal::PowerCut)] {
+            let start = Instant::now();
+            let found = losses::of_kills(ack, kills, signal);
+            println!(
+                "ack = {word:8} {} {how}, {} updates answered ({} of them unconfirmed): {} unknown while it is down, {} lost; {:.0} s",
+                found.kills,
+                found.answered,
+                found.unconfirmed,
+                found.lost_while_down,
+                found.lost,
+                start.elapsed().as_secs_f64()
+            );
+        }
     }
     load();
 }
