@@ -1,7 +1,9 @@
 //! `herdctl chaos` on real herds over real sockets: one that is right is found right, and one that has a real bug is
-//! found out. The bugs are in a front before each server (see [`front`]); nothing of them is in the program.
+//! found out. The bugs are in a front before each server (see [`front`]); nothing of them is in the program. The rules
+//! themselves are tested in [`histories`].
 
 mod front;
+mod histories;
 
 use std::process::Command;
 use std::sync::mpsc;

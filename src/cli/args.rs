@@ -4,8 +4,8 @@
 mod chaos;
 mod faults;
 mod members;
+mod talk;
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use super::bench::plan::{Condition, Mix, parse_condition, parse_mix};
 pub use chaos::Chaos;
 pub use faults::{Chance, Cut, Delay, Ends, Forget, Heal, Partition, Throttle, Wait, Whereis};
 pub use members::{Kill, Members, Pause, Restart, Start};
+pub use talk::{Iamat, Send, Whatsat};
 
 use super::fake_places::Scenario;
 use super::human::parse_duration;
@@ -364,49 +365,6 @@ fn parse_lines(typed: &str) -> Result<Lines, String> {
         return Ok(Lines::All);
     }
     typed.parse().map(Lines::Last).map_err(|_| "a number, or all".into())
-}
-
-#[derive(Debug, Args)]
-pub struct Iamat {
-    /// The client's name: one word
-    pub client: OsString,
-    /// Where it is: ISO 6709, as +34.068930-118.445127
-    #[arg(value_name = "±LAT±LON", allow_hyphen_values = true)]
-    pub location: OsString,
-    /// The server to tell [default: the first that runs]
-    #[arg(long, value_name = "SERVER")]
-    pub to: Option<String>,
-    /// When it was there: POSIX seconds [default: now]
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
-    pub at: Option<OsString>,
-    /// Send it even if it is wrong
-    #[arg(long)]
-    pub force: bool,
-}
-
-#[derive(Debug, Args)]
-pub struct Whatsat {
-    /// The client's name
-    pub client: OsString,
-    /// Kilometres, above 0, at most 50
-    #[arg(allow_hyphen_values = true)]
-    pub radius: OsString,
-    /// How many places at most: 0 to 20
-    #[arg(allow_hyphen_values = true)]
-    pub count: OsString,
-    /// The server to ask [default: the first that runs]
-    #[arg(long, value_name = "SERVER")]
-    pub to: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub struct Send {
-    /// A server's name, then LINEs; `-` reads standard input
-    #[arg(value_name = "SERVER] [LINE|-", allow_hyphen_values = false)]
-    pub words: Vec<OsString>,
-    /// The server to send to [default: the first that runs]
-    #[arg(long, value_name = "SERVER")]
-    pub to: Option<String>,
 }
 
 #[derive(Debug, Args)]

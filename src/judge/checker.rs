@@ -12,9 +12,10 @@ use std::collections::HashMap;
 use std::io::BufRead;
 
 use super::history::{Ack, Begin, CALLS_MAX, Deed, End, Micros, Record, SCHEMA, Sample, Say, Unsound, read};
+use super::ledger::{At, Client, Known, Said, client_of};
 use super::timeline::Timeline;
 use super::verdict::{Rule, Verdict, Violation};
-use crate::protocol::line::{Command, Report, Time};
+use crate::protocol::line::Command;
 
 /// Judges a whole history.
 ///
@@ -61,41 +62,6 @@ struct Call {
     line: Box<str>,
     /// What this server had shown of the client when the call was made: an answer is not older.
     floor: Option<Known>,
-}
-
-/// A report that a server has shown.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Known {
-    at: Time,
-    line: Box<str>,
-    /// The call that showed it.
-    call: u64,
-}
-
-/// All that is known of one client.
-#[derive(Debug, Default)]
-struct Client {
-    said: Vec<Said>,
-    newest_said: Option<Time>,
-    /// What each server has shown in a run.
-    floors: HashMap<usize, (u32, Known)>,
-    /// What each server knew at the end; none of that client.
-    tables: HashMap<usize, Option<Known>>,
-}
-
-/// An `IAMAT` that was said.
-#[derive(Debug)]
-struct Said {
-    call: u64,
-    server: usize,
-    run: Option<u32>,
-    said: Micros,
-    at: Time,
-    /// `<location> <time>`, the client's bytes.
-    what: Box<str>,
-    answer: Option<(Micros, Box<str>)>,
-    /// Newer than all that had been said of the client.
-    is_news: bool,
 }
 
 impl Judge {
@@ -521,64 +487,6 @@ impl Judge {
             found: found.into(),
         });
     }
-}
-
-impl Client {
-    fn floor(&self, server: usize, run: Option<u32>) -> Option<&Known> {
-        let (shown_in, known) = self.floors.get(&server)?;
-        (Some(*shown_in) == run).then_some(known)
-    }
-
-    /// A server has shown a report in a run; nothing is concluded from one whose run is not certain.
-    fn raise(&mut self, server: usize, run: Option<u32>, known: &Known) {
-        let Some(run) = run else { return };
-        let floor = self.floors.entry(server).or_insert_with(|| (run, known.clone()));
-        if run > floor.0 || (run == floor.0 && floor.1.is_older(known)) {
-            *floor = (run, known.clone());
-        }
-    }
-
-    /// The newest that any server knew at the end.
-    fn newest(&self) -> Option<&Known> {
-        self.tables.values().flatten().max()
-    }
-}
-
-impl Known {
-    /// By the total order of reports.
-    fn is_older(&self, other: &Self) -> bool {
-        (self.at, &self.line) < (other.at, &other.line)
-    }
-}
-
-/// An `AT` line, field by field.
-struct At<'a> {
-    line: &'a str,
-    server: &'a str,
-    client: &'a str,
-    /// `<location> <time>`
-    what: &'a str,
-    at: Time,
-}
-
-impl<'a> At<'a> {
-    fn read(line: &'a str) -> Option<Self> {
-        let report = Report::parse(line.as_bytes())?;
-        let mut fields = line.splitn(5, ' ');
-        let (server, client, what) = (fields.nth(1)?, fields.nth(1)?, fields.next()?);
-        Some(Self { line, server, client, what, at: report.at() })
-    }
-
-    fn known(&self, call: u64) -> Known {
-        Known { at: self.at, line: self.line.into(), call }
-    }
-}
-
-fn client_of<'a>(clients: &'a mut HashMap<Box<str>, Client>, name: &str) -> &'a mut Client {
-    if !clients.contains_key(name) {
-        clients.insert(name.into(), Client::default());
-    }
-    clients.get_mut(name).expect("it has just been made sure of")
 }
 
 fn refusal(line: &str) -> String {

@@ -5,14 +5,12 @@
 //! with histories written by hand.
 //!
 //! Reading order: [`history`] what is recorded and how, [`plan`] what will be done to a herd, drawn from a seed,
-//! [`timeline`] what was done to it and which report must have outlived that, [`checker`] the rules,
-//! [`verdict`] what they found.
+//! [`timeline`] what was done to it and which report must have outlived that, `ledger` what is remembered of a client,
+//! [`checker`] the rules, [`verdict`] what they found.
 
 pub mod checker;
 pub mod history;
+mod ledger;
 pub mod plan;
 pub mod timeline;
 pub mod verdict;
-
-#[cfg(test)]
-mod tests;

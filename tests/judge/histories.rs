@@ -1,12 +1,11 @@
 //! Histories written by hand, one for each rule that holds and one for each that does not; and that a herd that is right is
 //! never found wrong, whatever happens to it.
 
+use herdctl::judge::checker::{Judge, judge};
+use herdctl::judge::history::{Ack, Begin, Deed, End, Micros, Order, Record, SCHEMA, Sample, Say, Seen, read};
+use herdctl::judge::plan::{self, Act, Fault, Rng, Terms};
+use herdctl::judge::verdict::{Rule, Verdict};
 use proptest::prelude::*;
-
-use super::checker::{Judge, judge};
-use super::history::{Ack, Begin, Deed, End, Micros, Order, Record, SCHEMA, Sample, Say, Seen, read};
-use super::plan::{self, Act, Fault, Rng, Terms};
-use super::verdict::{Rule, Verdict};
 
 /// A history of Alba - Bern - Cork that is written step by step; times are milliseconds.
 struct Tale {
