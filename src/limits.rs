@@ -173,6 +173,8 @@ pub const ATTRIBUTION_BYTES_MAX: usize = 1024;
 /// One commit takes about so much: some fifty thousand reports, which are copied in a few milliseconds. More would
 /// hold up the server while it copies them.
 pub const ARCHIVE_BATCH_BYTES: usize = 4 * 1024 * 1024;
+/// Clients that are forgotten and still in the archive, while that takes nothing: one order each, by hand.
+pub const FORGOTTEN_MAX: usize = 1024;
 /// A load comes in pieces of this size, so that a server being loaded can still be killed.
 pub const ARCHIVE_LOAD_BYTES: usize = 1024 * 1024;
 /// Pieces of a load on their way: one being learnt, the next being read.
