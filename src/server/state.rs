@@ -13,7 +13,10 @@ use tokio::sync::Notify;
 use tracing::{info, warn};
 
 use super::Secret;
+use super::clock;
 use super::confirm::Confirmations;
+use super::counts;
+use super::events::Herald;
 use super::fault::Fault;
 use super::journal::Journal;
 use super::lookup::Lookups;
@@ -42,6 +45,7 @@ pub(super) struct Server {
     pub(super) scratch: Scratch,
     pub(super) journal: Journal,
     pub(super) vitals: Arc<Vitals>,
+    pub(super) herald: Herald,
     pub(super) links_made: Cell<u32>,
     /// Clients that the operator has had forgotten and the archive has not; none without an archive.
     pub(super) forgotten: RefCell<Vec<Vec<u8>>>,
@@ -103,6 +107,7 @@ impl Server {
         secret: Secret,
         provider: &Provider,
         vitals: Arc<Vitals>,
+        herald: Herald,
         journal: Journal,
     ) -> io::Result<Self> {
         let limits = &config.limits;
@@ -124,6 +129,7 @@ impl Server {
             secret,
             journal,
             vitals,
+            herald,
         })
     }
 
@@ -143,11 +149,14 @@ impl Server {
 
     /// Shows and announces what the atlas has become.
     pub(super) fn learned(&self) {
-        if self.vitals.edition.load(Relaxed) != self.edition() {
+        let edition = self.edition();
+        if self.vitals.edition.load(Relaxed) != edition {
             self.show_atlas();
+            self.vitals.neighbours.iter().for_each(|link| link.owes(edition, clock::now));
             self.moved.notify_waiters();
         }
         self.vitals.log_lost.store(self.journal.lost(), Relaxed);
+        self.vitals.counts.log_records.store(self.journal.lines(), Relaxed);
     }
 
     /// Shows what the atlas has become.
@@ -196,7 +205,7 @@ impl Server {
 
     /// A neighbour has heard up to `heard`, and is whole up to `whole`.
     pub(super) fn confirmed_by(&self, neighbour: usize, link: Source, heard: Edition, whole: Edition) {
-        self.vitals.neighbours[neighbour].heard.store(heard, Relaxed);
+        self.vitals.neighbours[neighbour].confirmed(heard, self.edition(), clock::now);
         self.confirmations.heard(link, whole);
     }
 
@@ -233,6 +242,7 @@ impl Server {
     /// Counts a client for as long as the seat is kept.
     pub(super) fn seat_client(self: &Rc<Self>) -> ClientSeat {
         self.vitals.clients.fetch_add(1, Relaxed);
+        counts::add(&self.vitals.counts.connections, 1);
         ClientSeat(Rc::clone(self))
     }
 
