@@ -44,9 +44,9 @@
 //!   (`tests/tidy.rs`).
 //! * `judge` sees no herd: a history is all it knows, and of this crate only the grammar of a line (`tests/tidy.rs`).
 //! * A server shares no state with another: what it knows is held in `Rc` and `RefCell`, and sharing it does not
-//!   compile. What crosses threads: the configuration (read only), signals, faults and questions in, vitals and answers
-//!   out, log records to the appender, batches to the archive's keeper and its news back; and places read once for the
-//!   whole process, which nobody can change.
+//!   compile. What crosses threads: the configuration (read only), signals, faults and questions in, vitals, events and
+//!   answers out, log records to the appender, batches to the archive's keeper and its news back; and places read once
+//!   for the whole process, which nobody can change.
 //! * No HTTP client outlives its server: its connections live on that server's runtime.
 //! * The key of a provider of places is in no argument, no `herd.toml`, no log, no answer and no error; of Google's
 //!   answers nothing is kept.

@@ -173,6 +173,8 @@ pub const ATTRIBUTION_BYTES_MAX: usize = 1024;
 /// One commit takes about so much: some fifty thousand reports, which are copied in a few milliseconds. More would
 /// hold up the server while it copies them.
 pub const ARCHIVE_BATCH_BYTES: usize = 4 * 1024 * 1024;
+/// Clients that are forgotten and still in the archive, while that takes nothing: one order each, by hand.
+pub const FORGOTTEN_MAX: usize = 1024;
 /// A load comes in pieces of this size, so that a server being loaded can still be killed.
 pub const ARCHIVE_LOAD_BYTES: usize = 1024 * 1024;
 /// Pieces of a load on their way: one being learnt, the next being read.
@@ -198,6 +200,38 @@ pub const LOG_BLOCK_BYTES: usize = 64 * 1024;
 /// long.
 pub const LOG_BLOCK_TRAFFIC_BYTES: usize = 64 * 1024;
 pub const LOG_BLOCK_LINES: usize = 1024;
+
+// Events: what happens, for whoever watches.
+
+/// Events of one server that wait for the supervisor: links and clients that come and go. It looks every
+/// [`EVENTS_GATHER_IDLE`] at the latest, so this is forty thousand a second.
+pub const EVENTS_QUEUED_MAX: usize = 4096;
+/// Hops of the whole herd that wait for the supervisor; a burst of a thousand updates makes some ten thousand.
+pub const HOPS_QUEUED_MAX: usize = 65_536;
+/// Bursts of hops of one server that wait for the supervisor.
+pub const HOP_BURSTS_QUEUED_MAX: usize = 1024;
+/// So much of a client's name is in an event.
+pub const EVENT_CLIENT_BYTES_MAX: usize = 128;
+/// While somebody reads events, they are gathered so often at most: a hundred batches a second.
+pub const EVENTS_GATHER_EVERY: Duration = Duration::from_millis(10);
+/// And so often while nobody does, which is for those who will ask what has been.
+pub const EVENTS_GATHER_IDLE: Duration = Duration::from_millis(100);
+/// A server that has begun to tell something has so long to do it; then the others' events go before it, and its
+/// own are counted as missed. It is only ever as long as a server that waits for its log.
+pub const EVENTS_TURN_MAX: Duration = Duration::from_millis(500);
+/// Events that can be asked for again: with some 200 bytes each, a megabyte.
+pub const EVENTS_KEPT: usize = 4096;
+/// Hops that can be asked for again: some 8 MB, and only while somebody listens to them.
+pub const HOPS_KEPT: usize = 32_768;
+/// A reader of events is given about so much at a time, …
+pub const EVENTS_CHUNK_BYTES: usize = 64 * 1024;
+/// … and so many such pieces wait for it. What comes then is left out, and the reader is told how much.
+pub const EVENTS_CHUNKS_MAX: usize = 32;
+/// Readers of events; fewer than [`CONTROL_CONNECTIONS_MAX`], so that orders always get through.
+pub const EVENTS_READERS_MAX: usize = 16;
+/// A reader that has been told nothing for so long gets an empty line, so that both ends know that the other
+/// lives; below [`CONTROL_SILENCE_MAX`].
+pub const EVENTS_SILENCE_MAX: Duration = Duration::from_secs(20);
 
 // The supervisor and its control channel.
 
@@ -236,6 +270,8 @@ pub const FAULT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 pub const SEED_END: u64 = 10_000;
 /// Connections to the control socket.
 pub const CONTROL_CONNECTIONS_MAX: usize = 32;
+/// Connections to the address of the metrics: a few Prometheus, and a person who looks.
+pub const METRICS_CONNECTIONS_MAX: usize = 16;
 /// The body of a request on the control socket: the names of a thousand servers.
 pub const CONTROL_BODY_BYTES_MAX: usize = 16 * 1024;
 /// The longest that a control request waits for its answer; above every wait that an order can cause.

@@ -41,7 +41,7 @@ impl Field {
         self.folder.path().join(file)
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    pub fn command(&self, args: &[&str]) -> Command {
         herdctl(self.folder.path(), args)
     }
 
@@ -99,7 +99,7 @@ impl Said {
 }
 
 /// Waits for a process that should end by itself.
-fn wait(child: &mut Child) -> i32 {
+pub fn wait(child: &mut Child) -> i32 {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(status) = child.try_wait().unwrap() {

@@ -424,7 +424,7 @@ error[H004]: unknown key `` in herd.toml
 4 | "" = 1
   | ^^ no such key
   |
-  = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `log`, `archive`, `places`, `limits`
+  = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `log`, `archive`, `places`, `metrics`, `limits`
 
 error[H004]: unknown key `dir` in [log]
  --> herd.toml:6:1
@@ -440,7 +440,7 @@ error[H004]: unknown key `limts` in herd.toml
 7 | [limts]
   |  ^^^^^ did you mean `limits`?
   |
-  = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `log`, `archive`, `places`, `limits`
+  = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `log`, `archive`, `places`, `metrics`, `limits`
 
 error[H004]: unknown key `lookup_max` in [limits]
  --> herd.toml:9:1
@@ -1560,7 +1560,7 @@ error[H004]: unknown key `\u{1b}[2J\n` in herd.toml
 3 | "\u001b[2J\n" = 1
   | ^^^^^^^^^^^^^ no such key
   |
-  = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `log`, `archive`, `places`, `limits`
+  = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `log`, `archive`, `places`, `metrics`, `limits`
 
 error[H004]: unknown key `tab` in herd.toml
  --> herd.toml:4:2
@@ -1568,7 +1568,7 @@ error[H004]: unknown key `tab` in herd.toml
 4 |     "tab" = 1
   |     ^^^^^ no such key
   |
-  = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `log`, `archive`, `places`, `limits`
+  = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `log`, `archive`, `places`, `metrics`, `limits`
 
 6 errors
 "#]]
@@ -1588,7 +1588,7 @@ fn a_line_too_long_to_show_is_pointed_at() {
 error[H004]: unknown key `a` in herd.toml
 --> herd.toml:4:4097
  = note: no such key
- = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `log`, `archive`, `places`, `limits`
+ = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `log`, `archive`, `places`, `metrics`, `limits`
 
 1 error
 "#]]

@@ -257,6 +257,7 @@ fn a_throttled_link_is_slow_but_stays_up_and_slows_nobody_else() {
 fn faults_outlive_a_kill() {
     let mut herd = Herd::two(|_| {});
     herd.fault_both("Bona", "Clark", cut(Cut::Closed));
+    wait_log(&herd, "Clark", "from Bona: cut");
     herd.kill("Clark");
     herd.start("Clark");
     herd.wait_phase("Clark", Phase::Serving);

@@ -94,6 +94,17 @@ fn the_newest_wins_wherever_it_was_said_and_whenever_it_comes() {
     }
 }
 
+/// Neighbours with nothing to say keep their link from the first second on, before any report has come.
+#[test]
+fn a_link_with_nothing_to_say_is_kept() {
+    let herd = Herd::two(|_| {});
+    wait_until("a heartbeat each way", || {
+        let bona = herd.log("Bona");
+        ["IN    Clark | TOLD 0 0", "OUT   Clark | TOLD 0 0"].iter().all(|beat| bona.contains(beat))
+    });
+    assert!(!herd.log("Bona").contains(" down"), "{}", herd.log("Bona"));
+}
+
 /// What is still on its way has been heard once every neighbour has said so.
 fn wait_until_all_heard(herd: &Herd) {
     wait_until("every neighbour to have heard", || {

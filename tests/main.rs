@@ -19,6 +19,8 @@
 //! | [`readme`] | every session of the README, run as written |
 //! | [`simulation`] | whole herds from a seed, without sockets: kills, cuts, losses, colliding times |
 //! | [`supervisor`] | the herd with stand-ins for its servers: states, orders, readiness, the den, signals, detaching |
+//! | [`schemas`] | every JSON document against the schema of it that is checked in |
+//! | [`watching`] | what a person watches: events, logs at full speed, metrics, `--watch` |
 //! | [`tidy`] | the laws of the house that a test can keep |
 //! | [`support`] | a herd of real servers in this process, clients, and waiting with a deadline |
 
@@ -37,7 +39,9 @@ mod places_file;
 mod places_google;
 mod places_server;
 mod readme;
+mod schemas;
 mod simulation;
 mod supervisor;
 mod support;
 mod tidy;
+mod watching;

@@ -90,6 +90,7 @@ fn chain(folder: &Path, names: &[&str]) -> Up {
         },
         archive: None,
         places: Places::default(),
+        metrics: herdctl::config::Metrics::default(),
         limits: Limits {
             line_bytes_max: limits::LINE_BYTES_MAX,
             connections_max: limits::CONNECTIONS_MAX,

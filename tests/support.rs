@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use herdctl::config::{self, Config, Shape};
 use herdctl::places::Provider;
+use herdctl::server::events;
 use herdctl::server::fault::{Fault, Faults};
 use herdctl::server::question::Question;
 use herdctl::server::vitals::{Phase, Vitals};
@@ -130,6 +131,7 @@ impl Herd {
             secret: self.secret.clone(),
             provider: self.provider.clone(),
             vitals: Arc::clone(&vitals),
+            herald: events::queue(Arc::default()).0,
             signals,
             faults: self.faults[index].subscribe(),
             questions,

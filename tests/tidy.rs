@@ -151,6 +151,7 @@ const LAWS: &[Law] = &[
                 "src/places/google/wire.rs",
                 "reads the machine's certificates once, awaited; a server must not wait for a disk",
             ),
+            ("src/herd/scrape.rs", "the metrics, which end with the herd"),
             ("src/herd/orders.rs", "errands, all awaited by their order"),
             ("src/herd/asked.rs", "answers that take time; the supervisor's own"),
             ("src/herd/later.rs", "what undoes itself after a time; the supervisor's own"),

@@ -54,6 +54,25 @@ JSON
 
   Example: herdctl ps --json | jq -r '.servers[] | .name + \" \" + .state'";
 
+/// The table of exit codes without its heading, for the manual.
+pub fn exit_codes() -> &'static str {
+    EXIT_CODES.split_once('\n').map_or(EXIT_CODES, |(_, table)| table)
+}
+
+/// Whether two pages are of one family of commands, so that one leads to the other.
+pub fn are_related(page: &str, other: &str) -> bool {
+    const FAMILIES: [&[&str]; 5] = [
+        &["up", "down", "ps", "init", "check"],
+        &["kill", "stop", "start", "restart", "pause", "resume"],
+        &["logs", "events", "ps", "top", "dash"],
+        &["iamat", "whatsat", "send", "whereis"],
+        &["completions", "man", "version", "help"],
+    ];
+    let name = |page: &str| page.trim_start_matches("herdctl-").trim_end_matches("(1)").to_owned();
+    let (page, other) = (name(page), name(other));
+    FAMILIES.iter().any(|family| family.contains(&page.as_str()) && family.contains(&other.as_str()))
+}
+
 const FAULTS: &str = "\
 FAULTS
   kill, stop, pause     servers; kill --power, --random, --for; pause --for

@@ -5,6 +5,7 @@ mod chaos;
 mod faults;
 mod members;
 mod talk;
+mod watching;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -23,6 +24,7 @@ use super::human::parse_duration;
 use super::term::Choice;
 use crate::config::topology;
 use crate::limits;
+pub use watching::{Completions, Events, Lines, Logs, Man, Shell};
 
 const TEMPLATE: &str = "{before-help}{about-with-newline}
 {usage-heading} {usage}
@@ -235,6 +237,13 @@ pub enum Command {
         help_template = TEMPLATE
     )]
     Logs(Logs),
+    /// Show what happens in the herd, as it happens
+    #[command(
+        before_help = "Example: herdctl events --kind server,link --since 5m",
+        after_help = "All events of all servers are in their one true order: a number rises from line to line. --since shows what has been and goes on; what is not kept any more, or came faster than it could be read, is a stated gap. --flood adds a line for every hop of every report, which costs the servers something as long as somebody reads it.\n\nKinds: herd, server, link, fault, client, flood, or one of a family: link.down.",
+        help_template = TEMPLATE
+    )]
+    Events(Events),
     /// Tell a server where a client is
     #[command(
         before_help = "Example: herdctl iamat kiwi.cs.ucla.edu +34.068930-118.445127 --to Clark",
@@ -280,6 +289,20 @@ pub enum Command {
     /// Write a commented herd.toml with five servers
     #[command(before_help = "Example: herdctl init my-herd", help_template = TEMPLATE)]
     Init(Init),
+    /// Write a script that completes commands in your shell
+    #[command(
+        before_help = "Example: source <(herdctl completions bash)",
+        after_help = "bash, zsh or fish. Servers complete with the names of the running herd, or of herd.toml.",
+        help_template = TEMPLATE
+    )]
+    Completions(Completions),
+    /// Write the manual pages
+    #[command(
+        before_help = "Example: herdctl man ~/.local/share/man/man1 && man herdctl",
+        after_help = "A page for each command and herd.toml(5), into DIR; without DIR, herdctl(1) to standard output.",
+        help_template = TEMPLATE
+    )]
+    Man(Man),
     /// Stand in for Google Places on this machine
     #[command(
         before_help = "Example: herdctl fake-places --scenario quota",
@@ -293,6 +316,9 @@ pub enum Command {
     /// Explain a command, the exit codes, the JSON or the faults
     #[command(before_help = "Example: herdctl help exit-codes", help_template = TEMPLATE)]
     Help(Help),
+    /// The servers' names, for completions.
+    #[command(name = "__names", hide = true)]
+    Names,
     /// The detached supervisor; `up -d` runs it.
     #[command(name = "__supervise", hide = true)]
     Supervise(Up),
@@ -326,45 +352,15 @@ pub struct Down {
 
 #[derive(Debug, Args)]
 pub struct Ps {
+    /// Go on showing it: redrawn on a terminal, a line each with --json
+    #[arg(long, conflicts_with = "check")]
+    pub watch: bool,
     /// Exit with 8 unless all servers run and all links are up
     #[arg(long)]
     pub check: bool,
     /// Show all that is known of each server, and the links
     #[arg(long)]
     pub wide: bool,
-}
-
-#[derive(Debug, Args)]
-pub struct Logs {
-    /// Names, in any case; `herd` is the herd's own log [default: all]
-    #[arg(value_name = "SERVER")]
-    pub servers: Vec<String>,
-    /// Go on showing what is logged
-    #[arg(short, long)]
-    pub follow: bool,
-    /// Show the last N records of the merged output, or all
-    #[arg(short = 'n', long = "lines", value_name = "N|all", default_value = "200", value_parser = parse_lines)]
-    pub lines: Lines,
-    /// Leave out time, number and name
-    #[arg(long)]
-    pub no_prefix: bool,
-    /// Show links' heartbeats too
-    #[arg(long)]
-    pub heartbeats: bool,
-}
-
-/// `-n`
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lines {
-    All,
-    Last(usize),
-}
-
-fn parse_lines(typed: &str) -> Result<Lines, String> {
-    if typed.eq_ignore_ascii_case("all") {
-        return Ok(Lines::All);
-    }
-    typed.parse().map(Lines::Last).map_err(|_| "a number, or all".into())
 }
 
 #[derive(Debug, Args)]

@@ -3,6 +3,8 @@
 //! Every call has a deadline, and every way in which it can fail has its own words and exit code. What answers
 //! may be another version, hang, or be no herd at all.
 
+mod stream;
+
 use std::error::Error as _;
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -21,6 +23,7 @@ use crate::herd::api::{
     Change, Down, DownOrder, Failure, FaultChange, ForgetOrder, Forgotten, Kind, Links, Order, PROTOCOL, Ps, Whereis,
     WhereisOrder,
 };
+pub use stream::{Lines, Piece};
 
 /// No document of the control channel is longer; what is, comes from something else.
 const DOCUMENT_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -160,10 +163,16 @@ impl Client {
         if answer.status.is_success() {
             serde_json::from_slice(&answer.body).map_err(|why| self.garbage(&why.to_string()))
         } else {
-            let failure: Failure =
-                serde_json::from_slice(&answer.body).map_err(|why| self.garbage(&why.to_string()))?;
+            Err(self.refusal(&answer))
+        }
+    }
+
+    /// What the herd says instead of doing what it was asked.
+    fn refusal(&self, answer: &Answer) -> Failure {
+        match serde_json::from_slice::<Failure>(&answer.body) {
             // The exit code is ours to keep: one kind, one code.
-            Err(Failure { exit: failure.error.exit(), ..failure })
+            Ok(failure) => Failure { exit: failure.error.exit(), ..failure },
+            Err(why) => self.garbage(&why.to_string()),
         }
     }
 
@@ -179,12 +188,19 @@ impl Client {
     }
 
     async fn exchange(&self, call: &Call) -> Result<Answer, Trouble> {
+        Self::read(self.request(call).send().await?).await
+    }
+
+    fn request(&self, call: &Call) -> reqwest::RequestBuilder {
         // The host is never looked up: every connection goes to the socket.
-        let mut request = self.http.request(call.method.clone(), format!("http://herd{}", call.path));
-        if let Some(body) = &call.body {
-            request = request.header("content-type", "application/json").body(body.clone());
+        let request = self.http.request(call.method.clone(), format!("http://herd{}", call.path));
+        match &call.body {
+            Some(body) => request.header("content-type", "application/json").body(body.clone()),
+            None => request,
         }
-        let mut response = request.send().await?;
+    }
+
+    async fn read(mut response: reqwest::Response) -> Result<Answer, Trouble> {
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await? {
             if body.len() + chunk.len() > DOCUMENT_BYTES_MAX {

@@ -8,13 +8,16 @@ mod chaos;
 pub mod check;
 mod check_places;
 mod client;
+mod completions;
 mod escape;
+mod events;
 pub mod fake_places;
 mod faults;
 mod file;
 mod human;
 pub mod init;
 mod logs;
+mod manual;
 mod members;
 mod names;
 mod output;
@@ -24,6 +27,8 @@ mod talk;
 mod term;
 mod up;
 mod wait;
+mod watch;
+mod when;
 mod whereis;
 
 use std::ffi::OsString;
@@ -110,6 +115,7 @@ fn obey(command: Command, session: &mut Session) -> Done {
         Command::Forget(args) => whereis::forget(&args, session),
         Command::Wait(args) => wait::run(&args, session),
         Command::Logs(args) => logs::run(&args, session),
+        Command::Events(args) => events::run(&args, session),
         Command::Iamat(args) => talk::iamat(&args, session),
         Command::Whatsat(args) => talk::whatsat(&args, session),
         Command::Send(args) => talk::send(&args, session),
@@ -117,6 +123,9 @@ fn obey(command: Command, session: &mut Session) -> Done {
         Command::Chaos(args) => chaos::run(&args, session),
         Command::Check(args) => file::check(&args, session),
         Command::Init(args) => file::init(&args, session),
+        Command::Completions(args) => completions::run(&args, session),
+        Command::Man(args) => manual::run(&args, session),
+        Command::Names => completions::names(session),
         Command::FakePlaces(args) => fake_places::run(&args, session),
         Command::Version => about::version(session),
         Command::Help(args) => about::help(&args, session),

@@ -99,6 +99,26 @@ impl Output {
         self.put(b"\n")
     }
 
+    /// Whether a person looks at the answers as they come.
+    pub fn is_terminal(&self) -> bool {
+        self.answers.is_terminal
+    }
+
+    /// Draws `lines` over the last picture, no wider and no higher than the terminal; `first`: over anything else.
+    pub fn draw(&mut self, lines: &[String], first: bool, columns: usize, rows: usize) -> Result<(), Stop> {
+        let mut picture = if first { [term::CLEAR, term::HOME].concat() } else { term::HOME.to_owned() };
+        let fits = lines.len() < rows;
+        for line in lines.iter().take(if fits { lines.len() } else { rows.saturating_sub(2) }) {
+            picture += &format!("{}{}\n", term::cut(line, columns), term::CLEAR_LINE);
+        }
+        if !fits {
+            picture += &format!("… {} more lines{}\n", lines.len() + 2 - rows.max(2), term::CLEAR_LINE);
+        }
+        picture += term::CLEAR_BELOW;
+        self.put(picture.as_bytes())?;
+        self.flush()
+    }
+
     /// Hands on a server's own bytes: as they are into a pipe, made harmless on a terminal.
     pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), Stop> {
         if self.answers.is_terminal { self.put(escape::lines(bytes).as_bytes()) } else { self.put(bytes) }
@@ -110,9 +130,14 @@ impl Output {
 
     /// Answers with one JSON document on one line.
     pub fn document(&mut self, document: &impl Serialize) -> Result<(), Stop> {
-        let json = serde_json::to_string(document)
-            .map_err(|why| Failure::new(Kind::Failed, format!("cannot write the answer as JSON: {why}")))?;
-        self.answer(&escape::json(json))
+        self.answer(&self.json_of(document)?)
+    }
+
+    /// A document as JSON on one line, harmless on a terminal.
+    pub fn json_of(&self, document: &impl Serialize) -> Result<String, Failure> {
+        serde_json::to_string(document)
+            .map(escape::json)
+            .map_err(|why| Failure::new(Kind::Failed, format!("cannot write the answer as JSON: {why}")))
     }
 
     /// Says something beside the answer; not with `--quiet`, nor with `--json`, where stderr is for failures.

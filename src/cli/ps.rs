@@ -6,7 +6,7 @@ use super::args;
 use super::output::Output;
 use super::session::Session;
 use super::term::{self, Pen};
-use super::{Done, Exit, escape, human};
+use super::{Done, Exit, escape, human, watch};
 use crate::herd::api::{Ps, ServerStatus, State, Summary};
 
 /// `herdctl ps`
@@ -15,6 +15,9 @@ use crate::herd::api::{Ps, ServerStatus, State, Summary};
 ///
 /// As every call on the control channel.
 pub fn run(args: &args::Ps, session: &mut Session) -> Done {
+    if args.watch {
+        return watch(args.wide, session);
+    }
     let ps = session.client()?.ps()?;
     if session.out.json {
         session.out.document(&ps)?;
@@ -25,24 +28,40 @@ pub fn run(args: &args::Ps, session: &mut Session) -> Done {
     Ok(if args.check && !is_well(&ps.summary) { Exit::No } else { Exit::Fine })
 }
 
+/// `herdctl ps --watch`
+fn watch(wide: bool, session: &mut Session) -> Done {
+    let home = session.surroundings.home.clone();
+    watch::watch(session, |client, out| {
+        let ps = client.ps()?;
+        if out.json {
+            return out.json_of(&ps).map(|json| vec![json]);
+        }
+        let config = human::path(ps.config.as_ref(), None, home.as_deref());
+        Ok(text(&ps, &config, wide, out.pen()))
+    })
+}
+
 /// All servers run and all links are up.
 fn is_well(summary: &Summary) -> bool {
     summary.running == summary.servers && summary.links_up == summary.links
 }
 
 fn show(ps: &Ps, config: &str, wide: bool, out: &mut Output) -> Result<(), super::output::Stop> {
-    let pen = out.pen();
+    out.answer(&text(ps, config, wide, out.pen()).join("\n"))?;
+    if let Some(next) = next_steps(ps) {
+        out.hint(&next);
+    }
+    Ok(())
+}
+
+fn text(ps: &Ps, config: &str, wide: bool, pen: Pen) -> Vec<String> {
     let mut text = vec![heading(ps, config, pen), summary(&ps.summary, pen)];
     text.extend(servers(ps, wide).lines(pen));
     if wide && !ps.links.is_empty() {
         text.push(String::new());
         text.extend(links(ps).lines(pen));
     }
-    out.answer(&text.join("\n"))?;
-    if let Some(next) = next_steps(ps) {
-        out.hint(&next);
-    }
-    Ok(())
+    text
 }
 
 fn heading(ps: &Ps, config: &str, pen: Pen) -> String {

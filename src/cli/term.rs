@@ -2,10 +2,12 @@
 
 use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
+use unicode_width::UnicodeWidthChar;
 
 pub const GOOD: Style = AnsiColor::Green.on_default();
 pub const BAD: Style = AnsiColor::Red.on_default();
 pub const WARN: Style = AnsiColor::Yellow.on_default();
+pub const FOUND: Style = AnsiColor::Red.on_default().bold().underline();
 pub const DIM: Style = Style::new().dimmed();
 pub const BOLD: Style = Style::new().bold();
 pub const ERROR: Style = AnsiColor::Red.on_default().bold();
@@ -53,6 +55,20 @@ impl Pen {
     }
 }
 
+/// To the first column of the first line.
+pub const HOME: &str = "\x1b[H";
+/// Forget all that the terminal shows.
+pub const CLEAR: &str = "\x1b[2J";
+/// Forget the rest of the line.
+pub const CLEAR_LINE: &str = "\x1b[K";
+/// Forget all that follows.
+pub const CLEAR_BELOW: &str = "\x1b[J";
+
+/// Columns and rows of the terminal; what a terminal has at least where it does not say.
+pub fn size() -> (usize, usize) {
+    terminal_size::terminal_size().map_or((80, 24), |(columns, rows)| (columns.0.into(), rows.0.into()))
+}
+
 /// The colour of the server at this place in `herd.toml`: the same in every run.
 pub fn of_server(place: usize) -> Style {
     const WHEEL: [AnsiColor; 10] = [
@@ -70,9 +86,35 @@ pub fn of_server(place: usize) -> Style {
     WHEEL[place % WHEEL.len()].on_default()
 }
 
+/// `line`, which may be styled, as far as it fits into so many columns; styles are ended.
+pub fn cut(line: &str, columns: usize) -> String {
+    let (mut text, mut width, mut is_escape) = (String::with_capacity(line.len()), 0, false);
+    for c in line.chars() {
+        // A style is `ESC [ … m`, and takes no column.
+        if is_escape || c == '\u{1b}' {
+            is_escape = c != 'm';
+            text.push(c);
+            continue;
+        }
+        width += c.width().unwrap_or(0);
+        if width <= columns {
+            text.push(c);
+        }
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_is_cut_at_the_edge_and_its_styles_are_kept() {
+        let styled = Pen { styled: true }.ink(BAD, "killed") + " 東京 x";
+        assert_eq!(cut(&styled, 80), styled);
+        assert_eq!(cut(&styled, 9), Pen { styled: true }.ink(BAD, "killed") + " 東");
+        assert_eq!(cut(&styled, 3), Pen { styled: true }.ink(BAD, "kil"));
+    }
 
     #[test]
     fn colours_only_where_they_are_wanted() {

@@ -101,7 +101,7 @@ fn is_server_name(name: &Text<'_>, notes: &Notes<'_>) -> bool {
     !reserved && is_name(name, "server", notes)
 }
 
-fn address_of(field: &Field<'_>) -> Option<(SocketAddr, Range<usize>)> {
+pub(super) fn address_of(field: &Field<'_>) -> Option<(SocketAddr, Range<usize>)> {
     let Text { text, span } = field.text()?;
     if let Ok(address) = text.parse() {
         return Some((address, span));

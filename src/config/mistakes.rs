@@ -141,6 +141,7 @@ pub(super) enum Kind {
     SelfLink,
     SameLink,
     NotAPath,
+    OpenMetrics,
     NotAUrl,
     NotALine,
     Idle,
@@ -175,6 +176,7 @@ impl Kind {
             Self::Idle => "H022",
             Self::SecretInFile => "H023",
             Self::StoredNowhere => "H024",
+            Self::OpenMetrics => "H025",
         }
     }
 

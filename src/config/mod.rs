@@ -87,6 +87,8 @@ pub struct Config {
     pub archive: Option<Archive>,
     /// What `WHATSAT` answers from.
     pub places: Places,
+    /// Where the metrics are served beside the control socket.
+    pub metrics: Metrics,
     /// What a server takes at most.
     pub limits: Limits,
 }
@@ -244,6 +246,24 @@ pub struct PlacesFile {
     pub path: PathBuf,
     /// Stands in `html_attributions` of every answer that holds places.
     pub attribution: Option<String>,
+}
+
+/// `[metrics]`
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Metrics {
+    /// An address for Prometheus; on this machine, unless `access` says otherwise.
+    pub listen: Option<SocketAddr>,
+    pub access: Access,
+}
+
+/// Who may reach the metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Access {
+    /// This machine.
+    #[default]
+    Local,
+    /// Whoever can reach the address: there is no password.
+    Network,
 }
 
 /// `[limits]`: each with its unit last in its name.

@@ -217,6 +217,82 @@ pub struct Version {
     pub pid: u32,
 }
 
+/// One line of `GET /v1/events`: something that happened, in the one order of the whole process.
+///
+/// Kinds are a family and a word, and there may be more of them at any time:
+///
+/// | kind | what happened |
+/// |---|---|
+/// | `herd.up` `herd.ready` `herd.leaving` `herd.down` | the supervisor |
+/// | `server.running` … | a server entered this [`State`] |
+/// | `link.up` `link.down` | `server` calls its link to `peer` live, or dead because of `note` |
+/// | `fault.set` `fault.healed` | a fault of the link from `server` to `peer` |
+/// | `client.connected` `client.gone` | somebody at `addr`; a neighbour too, until it has proved itself |
+/// | `flood.heard` | a report of `client` came to `server`, from `peer` or from the client itself; `news` says what it was |
+/// | `flood.told` | `server` tells `peer` a report of `client` |
+/// | `flood.answered` | `server` answers the client at `addr`; `answer` says what |
+/// | `gap` | `missed` events of `server`, or of all, are missing before what comes next |
+/// | `stream.opened` | the first line |
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// `herd.event/1`
+    pub schema: String,
+    /// Which `up` of the herd this is: its time, as the log files have it. Numbers start anew with each.
+    pub run: String,
+    /// Rises from line to line; the number of the log record that says the same, where there is one.
+    pub seq: u64,
+    /// RFC 3339, UTC, microseconds.
+    pub t: String,
+    pub kind: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
+    /// The other end of a link.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer: Option<String>,
+    /// A client's name, at most its first 128 bytes; what is not UTF-8 in it is `\xNN`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
+    /// Where somebody connected from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub addr: Option<String>,
+    /// Whose order it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// `new`; `known`: a duplicate, dropped; `stale`: older than what is known, dropped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub news: Option<String>,
+    /// `report`, `places` or `refusal`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<String>,
+    /// Of `fault.set` and `fault.healed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<FaultStatus>,
+    /// How many events are missing; none: nobody can tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missed: Option<u64>,
+    /// Why, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// What `GET /v1/events` may be asked, as the query of its URL. It is answered line by line until whoever asked
+/// leaves or the herd is gone; an empty line says that nothing has happened for a while.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventsQuery {
+    /// Begin after this number, or with this time (RFC 3339); none: begin now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    /// The run that the number is of: after another `up`, all that is kept is told, behind a gap.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
+    /// Kinds or families, with commas between; none: all.
+    #[serde(default)]
+    pub kinds: String,
+    /// The hops of every report too.
+    #[serde(default)]
+    pub flood: bool,
+}
+
 /// The body of `POST /v1/down`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DownOrder {

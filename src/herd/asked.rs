@@ -4,11 +4,13 @@ use tokio::sync::oneshot;
 use tokio::task::spawn_local;
 
 use super::api::{
-    Change, Down, DownOrder, Failure, FaultChange, ForgetOrder, Forgotten, Links, Order, Ps, Whereis, WhereisOrder,
+    Change, Down, DownOrder, EventsQuery, Failure, FaultChange, ForgetOrder, Forgotten, Links, Order, Ps, Whereis,
+    WhereisOrder,
 };
+use super::chronicle::Subscription;
 use super::faults::{self, Wish};
 use super::orders::{self, Verb};
-use super::{Shared, leave, whereis};
+use super::{Shared, leave, metrics, whereis};
 
 /// A question or an order, and where its answer goes.
 #[derive(Debug)]
@@ -19,6 +21,8 @@ pub enum Asked {
     Links(oneshot::Sender<Links>),
     Whereis(WhereisOrder, oneshot::Sender<Result<Whereis, Failure>>),
     Forget(ForgetOrder, oneshot::Sender<Result<Forgotten, Failure>>),
+    Metrics(oneshot::Sender<String>),
+    Events(EventsQuery, oneshot::Sender<Result<Subscription, Failure>>),
     Down(DownOrder, oneshot::Sender<Down>),
 }
 
@@ -40,6 +44,13 @@ pub fn answer(herd: &Shared, asked: Asked) {
             answer_later(herd, to, async move |herd| whereis::whereis(&herd, &order).await);
         }
         Asked::Forget(order, to) => answer_later(herd, to, async move |herd| whereis::forget(&herd, &order).await),
+        Asked::Metrics(to) => {
+            herd.borrow_mut().observe();
+            let _ = to.send(metrics::page(&herd.borrow()));
+        }
+        Asked::Events(query, to) => {
+            let _ = to.send(herd.borrow().chronicle.subscribe(&query));
+        }
         Asked::Down(order, to) => leave(herd, order, Some(to), "by the command line"),
     }
 }

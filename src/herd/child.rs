@@ -6,6 +6,7 @@
 use std::error::Error as _;
 use std::fmt;
 use std::net::TcpListener;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
@@ -14,7 +15,8 @@ use jiff::Timestamp;
 use tokio::sync::{Notify, mpsc, watch};
 use tracing::{error, info, warn};
 
-use super::api::State;
+use super::api::{self, State};
+use super::chronicle::Chronicle;
 use super::panics::{self, printable};
 use super::{Body, Event};
 use crate::config::Config;
@@ -39,6 +41,7 @@ pub struct Child {
     /// How many lives it has had.
     lives: u32,
     life: Option<Life>,
+    chronicle: Rc<Chronicle>,
 }
 
 /// One incarnation, from spawn to join.
@@ -93,7 +96,7 @@ pub struct Gifts {
 
 impl Child {
     /// A server that has not run yet.
-    pub fn new(index: usize, name: &str) -> Self {
+    pub fn new(index: usize, name: &str, chronicle: Rc<Chronicle>) -> Self {
         Self {
             name: name.into(),
             index,
@@ -104,6 +107,7 @@ impl Child {
             places: Condition::Fine,
             lives: 0,
             life: None,
+            chronicle,
         }
     }
 
@@ -124,6 +128,7 @@ impl Child {
         let (asker, questions) = mpsc::channel(limits::QUESTIONS_MAX);
         let index = self.index;
         let life = self.lives + 1;
+        let herald = self.chronicle.herald(index);
         let seat = Seat {
             config,
             index,
@@ -132,6 +137,7 @@ impl Child {
             secret,
             provider,
             vitals: vitals.clone(),
+            herald,
             signals,
             faults,
             questions,
@@ -286,6 +292,13 @@ impl Child {
             (_, Some(note)) => warn!("{} {state}: {note}", self.name),
             (_, None) => info!("{} {state}", self.name),
         }
+        self.chronicle.note(api::Event {
+            kind: format!("server.{state}"),
+            server: Some(self.name.clone()),
+            by: self.by.map(Into::into),
+            note: self.note.clone(),
+            ..api::Event::default()
+        });
     }
 
     pub fn name(&self) -> &str {

@@ -6,13 +6,12 @@
 //! and there must be no way to these routes but this socket.
 
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::rejection::{BytesRejection, QueryRejection};
+use axum::extract::{DefaultBodyLimit, Query, State};
+use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
@@ -20,22 +19,24 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, Sleep, sleep, timeout};
+use tokio::time::{sleep, timeout};
 use tracing::warn;
 
 use super::Event;
 use super::api::{
-    self, Change, Down, DownOrder, Failure, FaultChange, ForgetOrder, Forgotten, Kind, Links, Order, Ps, Version,
-    Whereis, WhereisOrder,
+    self, Change, Down, DownOrder, EventsQuery, Failure, FaultChange, ForgetOrder, Forgotten, Kind, Links, Order, Ps,
+    Version, Whereis, WhereisOrder,
 };
 use super::asked::Asked;
 use super::faults::Wish;
+use super::guest::Guest;
 use super::orders::Verb;
 use super::panics::printable;
+use super::scrape;
+use super::ticker::Ticker;
 use crate::limits;
 
 /// The control channel, being served.
@@ -79,9 +80,12 @@ type Loop = State<mpsc::Sender<Event>>;
 type Body = Result<Bytes, BytesRejection>;
 
 fn routes(events: mpsc::Sender<Event>) -> Router {
-    let mut router =
-        Router::new().route("/v1/ps", get(ps)).route("/v1/version", get(version)).route("/v1/down", post(down));
-    router = router
+    let mut router = Router::new()
+        .route("/v1/ps", get(ps))
+        .route("/v1/version", get(version))
+        .route("/v1/events", get(happened))
+        .route("/metrics", get(scrape::page))
+        .route("/v1/down", post(down))
         .route("/v1/fault", post(|events: Loop, body: Body| wish(events, body, Wish::Fault)))
         .route("/v1/partition", post(|events: Loop, body: Body| wish(events, body, Wish::Partition)))
         .route("/v1/heal", post(|events: Loop, body: Body| wish(events, body, Wish::Heal)))
@@ -101,6 +105,13 @@ fn routes(events: mpsc::Sender<Event>) -> Router {
 
 async fn ps(State(events): Loop) -> Result<Json<Ps>, Failure> {
     ask(&events, Asked::Ps).await.map(Json)
+}
+
+async fn happened(State(events): Loop, query: Result<Query<EventsQuery>, QueryRejection>) -> Result<Response, Failure> {
+    let Query(query) = query.map_err(|why| Failure::new(Kind::Usage, printable(&why.body_text())))?;
+    let subscription = ask(&events, |to| Asked::Events(query, to)).await??;
+    let body = axum::body::Body::new(Ticker::new(subscription));
+    Ok(([(CONTENT_TYPE, "application/x-ndjson")], body).into_response())
 }
 
 async fn version() -> Json<Version> {
@@ -159,7 +170,7 @@ async fn unknown_route(uri: Uri) -> Failure {
 }
 
 /// Puts a question to the loop and waits for its answer.
-async fn ask<T>(
+pub async fn ask<T>(
     events: &mpsc::Sender<Event>,
     question: impl FnOnce(oneshot::Sender<T>) -> Asked,
 ) -> Result<T, Failure> {
@@ -226,10 +237,10 @@ struct Door {
 }
 
 impl axum::serve::Listener for Door {
-    type Io = Guest;
+    type Io = Guest<UnixStream>;
     type Addr = ();
 
-    async fn accept(&mut self) -> (Guest, ()) {
+    async fn accept(&mut self) -> (Guest<UnixStream>, ()) {
         let place = self.room.clone().acquire_owned().await.expect("the semaphore is never closed");
         loop {
             match self.listener.accept().await {
@@ -251,41 +262,4 @@ impl axum::serve::Listener for Door {
 /// Whether the peer is the same user (`SO_PEERCRED`).
 fn is_ours(stream: &UnixStream) -> bool {
     stream.peer_cred().is_ok_and(|peer| peer.uid() == nix::unistd::getuid().as_raw())
-}
-
-/// A connection with its place, closed when it has been silent for too long.
-struct Guest {
-    stream: UnixStream,
-    silence: Pin<Box<Sleep>>,
-    _place: OwnedSemaphorePermit,
-}
-
-impl Guest {
-    fn new(stream: UnixStream, place: OwnedSemaphorePermit) -> Self {
-        Self { stream, silence: Box::pin(sleep(limits::CONTROL_SILENCE_MAX)), _place: place }
-    }
-}
-
-impl AsyncRead for Guest {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if let Poll::Ready(read) = Pin::new(&mut self.stream).poll_read(cx, buf) {
-            self.silence.as_mut().reset(Instant::now() + limits::CONTROL_SILENCE_MAX);
-            return Poll::Ready(read);
-        }
-        self.silence.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
-    }
-}
-
-impl AsyncWrite for Guest {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
 }

@@ -5,12 +5,14 @@
 //! does the rest (`server/fault.rs`).
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tracing::info;
 
-use super::api::{Failure, FaultChange, FaultOrder, FaultStatus, HealOrder, Kind, Links, PartitionOrder, Wrong};
+use super::api::{self, Failure, FaultChange, FaultOrder, FaultStatus, HealOrder, Kind, Links, PartitionOrder, Wrong};
+use super::chronicle::Chronicle;
 use super::{Herd, Shared, later, names, status, until};
 use crate::config::{Config, Link};
 use crate::limits;
@@ -74,6 +76,7 @@ pub struct Ills {
     towards: Vec<(Vec<usize>, watch::Sender<Faults>)>,
     active: Vec<Ill>,
     last_id: u64,
+    chronicle: Rc<Chronicle>,
 }
 
 /// One thing that is wrong with one direction of a link.
@@ -91,13 +94,13 @@ struct Ill {
 
 impl Ills {
     /// A herd whose links are well.
-    pub fn none(config: &Config) -> Self {
+    pub fn none(config: &Config, chronicle: Rc<Chronicle>) -> Self {
         let towards = |server| {
             let neighbours: Vec<usize> = config.neighbours(server).collect();
             let well = vec![Fault::default(); neighbours.len()];
             (neighbours, watch::Sender::new(well))
         };
-        Self { towards: (0..config.servers.len()).map(towards).collect(), active: Vec::new(), last_id: 0 }
+        Self { towards: (0..config.servers.len()).map(towards).collect(), active: Vec::new(), last_id: 0, chronicle }
     }
 
     /// What is wrong with the links towards a server, now and whenever it changes.
@@ -177,7 +180,10 @@ impl Ills {
         }
         let statuses = self.statuses(config);
         match statuses.iter().find(|status| status.id == self.last_id) {
-            Some(status) => info!("fault {}", described(status)),
+            Some(status) => {
+                info!("fault {}", described(status));
+                self.note("fault.set", status);
+            }
             None => {
                 let name = |server: usize| config.servers[server].name.as_str();
                 info!("{} – {}: no such fault any more", name(ill.from), name(ill.to));
@@ -192,8 +198,21 @@ impl Ills {
         let after = self.statuses(config);
         for status in before.iter().filter(|status| !after.iter().any(|left| left.id == status.id)) {
             info!("fault {how}: {}", described(status));
+            self.note("fault.healed", status);
         }
         self.publish();
+    }
+
+    /// Notes what has just been logged.
+    fn note(&self, kind: &str, status: &FaultStatus) {
+        self.chronicle.note(api::Event {
+            kind: kind.into(),
+            server: Some(status.from.clone()),
+            peer: Some(status.to.clone()),
+            note: Some(described(status)),
+            fault: Some(status.clone()),
+            ..api::Event::default()
+        });
     }
 
     /// Sends every server what is wrong with its links, if that has changed.

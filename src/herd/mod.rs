@@ -6,25 +6,31 @@
 //! the herd's business: it sees atomics and sends signals.
 //!
 //! Reading order: here (prepare, serve, the loop), `asked` what the loop is asked, `child` one server, `orders` what is done to servers,
-//! `faults` what is wrong with the links, `later` what undoes itself, `whereis` what servers know, `status` what they look like, `control` the HTTP API, [`den`] and [`lock`] the folder and who holds it,
+//! `faults` what is wrong with the links, `later` what undoes itself, `whereis` what servers know, `status` what they look like,
+//! `chronicle` what has happened, `metrics` the same in numbers, `control` the HTTP API, [`den`] and [`lock`] the folder and who holds it,
 //! `ports`, `secret`, `names`, `signals`, `panics`, [`detach`] the life without a terminal, [`api`] the documents.
 
 pub mod api;
 mod asked;
 mod child;
+mod chronicle;
 mod control;
 pub mod den;
 pub mod detach;
 mod faults;
+mod guest;
 mod later;
 pub mod lock;
+mod metrics;
 mod names;
 mod orders;
 mod panics;
 mod ports;
+mod scrape;
 mod secret;
 mod signals;
 mod status;
+mod ticker;
 mod whereis;
 
 use std::cell::RefCell;
@@ -37,20 +43,20 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::spawn_local;
 use tokio::time::timeout_at;
 use tracing::{info, warn};
 
-use crate::config::{Config, Log, WhenBehind};
+use crate::config::{self, Config, Log, WhenBehind};
 use crate::limits;
 use crate::server::journal::Journal;
 use crate::server::{self, Provider, Seat, Secret, Trouble};
 use api::{Down, DownOrder, Failure, Kind, Ps};
 use asked::Asked;
 use child::{Child, Ending, Gifts};
+use chronicle::Chronicle;
 use control::Control;
 use den::Den;
 use faults::Ills;
@@ -146,7 +152,7 @@ impl Supervisor {
         let (prepared, den, control) = self.prepare()?;
         let journal = prepared.journal()?;
         let _events = journal.install();
-        raise_descriptors();
+        ports::raise_descriptors();
         let runtime = Builder::new_current_thread()
             .enable_all()
             .build_local(LocalOptions::default())
@@ -165,9 +171,11 @@ impl Supervisor {
         let secret = secret::of(&config)?;
         let provider = provider_of(&config)?;
         let listeners = ports::bind_all(&mut config)?;
-        let children =
-            config.servers.iter().enumerate().map(|(index, server)| Child::new(index, &server.name)).collect();
-        let faults = Ills::none(&config);
+        let scrape = config.metrics.listen.map(ports::bind_metrics).transpose()?;
+        let chronicle = Rc::new(Chronicle::new(&config, since));
+        let child = |(index, server): (usize, &config::Server)| Child::new(index, &server.name, chronicle.clone());
+        let children = config.servers.iter().enumerate().map(child).collect();
+        let faults = Ills::none(&config, chronicle.clone());
         let herd = Herd {
             config: Arc::new(config),
             body,
@@ -176,12 +184,13 @@ impl Supervisor {
             since,
             up_at: Instant::now(),
             children,
+            chronicle,
             faults,
             changed: Arc::new(Notify::new()),
             events,
             leaving: None,
         };
-        Ok((Prepared { up, herd, listeners, inbox }, den, control))
+        Ok((Prepared { up, herd, listeners, scrape, inbox }, den, control))
     }
 }
 
@@ -194,6 +203,8 @@ struct Herd {
     since: Timestamp,
     up_at: Instant,
     children: Vec<Child>,
+    /// Where whatever is done is noted, right after it was logged.
+    chronicle: Rc<Chronicle>,
     /// What is wrong with the links; it outlives the servers.
     faults: Ills,
     /// Rung when a server's phase, a link's liveness, or anything here has changed.
@@ -233,6 +244,8 @@ struct Prepared {
     up: Up,
     herd: Herd,
     listeners: Vec<TcpListener>,
+    /// Where the metrics are served beside the control socket.
+    scrape: Option<TcpListener>,
     inbox: mpsc::Receiver<Event>,
 }
 
@@ -247,7 +260,7 @@ impl Prepared {
     }
 
     async fn serve(self, den: Den, control: UnixListener, ready: impl FnOnce(&Ps)) -> Result<Down, Failure> {
-        let Self { up, mut herd, listeners, inbox } = self;
+        let Self { up, mut herd, listeners, scrape, inbox } = self;
         let mut notes = leftover_notes(&den);
         if let Some(warning) = herd.provider.warning() {
             warn!("places: {warning}");
@@ -256,6 +269,7 @@ impl Prepared {
         let control = Control::serve(control, herd.events.clone())
             .map_err(|why| Failure::new(Kind::Failed, format!("cannot serve the control socket: {why}")))?;
         info!("up: {} with {} servers, pid {}", herd.config.path.display(), herd.children.len(), std::process::id());
+        herd.note("herd.up", None);
         let chosen = if up.only.is_empty() { (0..listeners.len()).collect() } else { up.only.clone() };
         for (index, listener) in listeners.into_iter().enumerate() {
             if chosen.contains(&index) {
@@ -263,7 +277,15 @@ impl Prepared {
                 let _ = herd.start(index, listener, None);
             }
         }
+        let chronicle = herd.chronicle.clone();
         let herd = Rc::new(RefCell::new(herd));
+        spawn_local({
+            let chronicle = chronicle.clone();
+            async move { chronicle.keep().await }
+        });
+        if let Some(listener) = scrape {
+            scrape::begin(listener, herd.borrow().events.clone());
+        }
         spawn_local(observe(herd.clone()));
         spawn_local(become_ready(herd.clone(), chosen, up.clone()));
         let outcome = live(&herd, inbox, up.foreground, |ps| {
@@ -272,6 +294,7 @@ impl Prepared {
             ready(&ps);
         })
         .await;
+        chronicle.close();
         // Before anyone is told: who hears "down" may say "up" at once.
         drop(den);
         let down = outcome.down.clone();
@@ -312,6 +335,7 @@ async fn live(herd: &Shared, mut inbox: mpsc::Receiver<Event>, foreground: bool,
             Event::Ready(Ok(())) => {
                 if let Some(ready) = ready.take() {
                     info!("ready after {} ms", status::ms_since(herd.borrow().up_at));
+                    herd.borrow().note("herd.ready", None);
                     ready(herd.borrow_mut().ps());
                 }
             }
@@ -322,6 +346,7 @@ async fn live(herd: &Shared, mut inbox: mpsc::Receiver<Event>, foreground: bool,
             }
             Event::Left(down) => {
                 info!("down after {} ms", down.took_ms);
+                herd.borrow().note("herd.down", None);
                 return Outcome { down, trouble };
             }
         }
@@ -338,6 +363,7 @@ fn leave(herd: &Shared, order: DownOrder, farewell: Option<oneshot::Sender<Down>
     borrowed.changed.notify_waiters();
     if !begun {
         info!("going down {why}");
+        borrowed.note("herd.leaving", Some(why));
         let patience = order.timeout_ms.map_or(limits::LEAVE_MAX, Duration::from_millis).min(limits::DOWN_MAX);
         let (herd, events) = (herd.clone(), borrowed.events.clone());
         spawn_local(async move {
@@ -407,6 +433,11 @@ impl Herd {
         })
     }
 
+    /// Notes what has just been logged of the herd itself.
+    fn note(&self, kind: &str, why: Option<&str>) {
+        self.chronicle.note(api::Event { kind: kind.into(), note: why.map(Into::into), ..api::Event::default() });
+    }
+
     fn observe(&mut self) {
         for child in &mut self.children {
             child.observe();
@@ -437,13 +468,4 @@ fn leftover_notes(den: &Den) -> Vec<String> {
         note
     });
     note.into_iter().collect()
-}
-
-/// Ten thousand clients need as many descriptors, and the usual soft limit is 1024.
-fn raise_descriptors() {
-    let raised =
-        getrlimit(Resource::RLIMIT_NOFILE).and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
-    if let Err(why) = raised {
-        warn!("cannot raise the limit of open files: {why}");
-    }
 }

@@ -8,7 +8,9 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use socket2::{Domain, Socket, Type};
+use tracing::warn;
 
 use super::api::{Failure, Kind};
 use super::panics::printable;
@@ -56,6 +58,27 @@ pub fn bind_all(config: &mut Config) -> Result<Vec<TcpListener>, Failure> {
 /// As [`bind_all`].
 pub fn bind(server: &Server) -> Result<TcpListener, Failure> {
     listen(server.address).map_err(|why| refused(server, &why))
+}
+
+/// Binds the address of the metrics.
+///
+/// # Errors
+///
+/// [`Kind::Taken`] if it is not to be had.
+pub fn bind_metrics(address: SocketAddr) -> Result<TcpListener, Failure> {
+    listen(address).map_err(|why| {
+        let message = format!("cannot listen on {address} ([metrics]): {why}; nothing was started");
+        Failure::new(Kind::Taken, message).hint("another listen below [metrics], or none")
+    })
+}
+
+/// Ten thousand clients need as many descriptors, and the usual soft limit is 1024.
+pub fn raise_descriptors() {
+    let raised =
+        getrlimit(Resource::RLIMIT_NOFILE).and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
+    if let Err(why) = raised {
+        warn!("cannot raise the limit of open files: {why}");
+    }
 }
 
 /// A listening socket, non-blocking. The address can be bound again at once after a server's death.

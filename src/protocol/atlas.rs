@@ -45,6 +45,17 @@ impl Source {
     }
 }
 
+/// What a report was to an atlas.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum News {
+    /// Newer than what was known of its client.
+    New,
+    /// Known already.
+    Known,
+    /// Older than what is known of its client.
+    Stale,
+}
+
 /// The newest report of each client.
 #[derive(Debug, Default)]
 pub struct Atlas {
@@ -86,19 +97,21 @@ impl Atlas {
     ///
     /// At 2³² clients.
     pub fn learn(&mut self, report: Report<'_>, source: Source) -> bool {
-        self.take_in(report, source).1
+        self.take_in(report, source).1 == News::New
     }
 
     /// [`Atlas::learn`], for who must also know which client that was: its slot, the same as long as the atlas
     /// lives, and all slots together are 0 to [`Atlas::len`].
-    pub(super) fn take_in(&mut self, report: Report<'_>, source: Source) -> (u32, bool) {
+    pub(super) fn take_in(&mut self, report: Report<'_>, source: Source) -> (u32, News) {
         let slot = match self.find(report.client()) {
-            Some(slot) if !self.slots.get(slot).is_older_than(report) => return (slot, false),
-            Some(slot) => self.replace(slot, report, source),
+            Some(slot) => match self.slots.get(slot).news(report) {
+                News::New => self.replace(slot, report, source),
+                old => return (slot, old),
+            },
             None => self.insert(report, source),
         };
         self.compact_when_stale();
-        (slot, true)
+        (slot, News::New)
     }
 
     /// Forgets a client; says whether it was known. Nobody is told: a follower that was told keeps what it has, and
@@ -276,8 +289,14 @@ impl Slot {
     }
 
     /// A report that is known already is the most frequent line in the herd, and told by its bytes.
-    fn is_older_than(&self, report: Report<'_>) -> bool {
-        report.line() != self.line.bytes() && self.report() < report
+    fn news(&self, report: Report<'_>) -> News {
+        if report.line() == self.line.bytes() {
+            News::Known
+        } else if self.report() < report {
+            News::New
+        } else {
+            News::Stale
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! Everything is bytes. A client's fields are handed on as they came, never re-printed, so that the last
 //! three fields of an answer are the client's own. Nothing here knows what a server does with a line.
 
+use core::time::Duration;
 use std::fmt;
 use std::ops::Range;
 
@@ -145,6 +146,14 @@ impl Time {
 
     fn nanoseconds(self) -> i128 {
         i128::from(self.seconds) * 1_000_000_000 + i128::from(self.nanos)
+    }
+
+    /// How much later this is than `earlier`; zero if it is not.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        let nanoseconds = (self.nanoseconds() - earlier.nanoseconds()).max(0).unsigned_abs();
+        // At most 2⁶⁴ seconds apart, so both parts fit.
+        Duration::new((nanoseconds / 1_000_000_000) as u64, (nanoseconds % 1_000_000_000) as u32)
     }
 
     /// Writes `self - earlier` in seconds: always signed, always nine decimals.
@@ -327,6 +336,17 @@ impl<'a> Report<'a> {
     #[must_use]
     pub fn at(&self) -> Time {
         self.at
+    }
+
+    /// When the server that says it had it from the client, by that server's clock: the client's time and the skew.
+    #[must_use]
+    pub fn accepted(&self) -> Option<Time> {
+        let skew = fields(self.line).nth(2)?;
+        let (sign, skew) = (skew.first()?, Time::parse(&skew[1..])?.nanoseconds());
+        let accepted = self.at.nanoseconds() + if *sign == b'-' { -skew } else { skew };
+        let accepted = u128::try_from(accepted).ok()?;
+        let seconds = u64::try_from(accepted / 1_000_000_000).ok()?;
+        Some(Time::new(seconds, (accepted % 1_000_000_000) as u32))
     }
 
     /// Where the client was.

@@ -22,7 +22,7 @@
 
 use std::collections::VecDeque;
 
-use super::atlas::{Atlas, Edition, Source};
+use super::atlas::{Atlas, Edition, News, Source};
 use super::line::{Report, parse_digits};
 
 /// One end of a live link.
@@ -57,10 +57,14 @@ struct Whole {
 /// What a line of a neighbour did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
-    /// A report that was known already, or a heartbeat.
+    /// A heartbeat, or another word that changes nothing.
     Nothing,
     /// The atlas has a new edition.
     Learned,
+    /// A report that was known already.
+    Known,
+    /// A report older than what is known of its client.
+    Stale,
     /// [`Link::heard`] is to be said to the other end: a batch is whole, or has a gap.
     Answer,
     /// The other end has heard up to [`Link::acknowledged`].
@@ -113,9 +117,13 @@ impl Link {
         // Reports first: the most frequent line in the herd.
         if line.starts_with(b"AT ") {
             let report = Report::parse(line).ok_or(Breach)?;
-            let (slot, learned) = atlas.take_in(report, self.id);
+            let (slot, news) = atlas.take_in(report, self.id);
             self.counted.add(slot);
-            return Ok(if learned { Effect::Learned } else { Effect::Nothing });
+            return Ok(match news {
+                News::New => Effect::Learned,
+                News::Known => Effect::Known,
+                News::Stale => Effect::Stale,
+            });
         }
         if let Some(numbers) = line.strip_prefix(b"TOLD ") {
             let space = memchr::memchr(b' ', numbers).ok_or(Breach)?;

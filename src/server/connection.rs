@@ -19,6 +19,8 @@ use tokio::net::TcpStream;
 use tokio::task::yield_now;
 use tracing::{info, warn};
 
+use super::counts::{self, Counts};
+use super::events::{self, Answer, Hops, News, What};
 use super::record::Level;
 use super::socket::{self, Outbox, Socket};
 use super::state::{Admission, Server};
@@ -27,29 +29,33 @@ use crate::config::Traffic;
 use crate::limits;
 use crate::protocol::atlas::Edition;
 use crate::protocol::hello;
+use crate::protocol::line::fields;
 use crate::protocol::node::{self, Reply};
 
 /// Serves one connection to its end.
 pub(super) async fn serve(server: Rc<Server>, mut stream: Socket, address: SocketAddr, admission: Admission) {
     let seat = server.seat_client();
-    let mut client = Client::new(Rc::clone(&server), format!("client {address}"), admission);
-    info!("{} connected, {} now", client.who, server.clients());
+    let mut client = Client::new(Rc::clone(&server), address, admission);
+    let connected = || info!("{} connected, {} now", client.who, server.clients());
+    server.herald.tell(connected, What::Connected { address });
     match client.talk(&mut stream).await {
         End::Neighbour(hello) => {
-            link::answer(&server, stream, seat, &client.who, &hello, client.inbox).await;
+            link::answer(&server, stream, seat, address, &hello, client.inbox).await;
         }
         End::Left(why) => {
             if why.is_ours() {
                 socket::linger(stream, &server.scratch).await;
             }
             drop(seat);
-            info!("{} gone, {} now: {why}", client.who, server.clients());
+            let gone = || info!("{} gone, {} now: {why}", client.who, server.clients());
+            server.herald.tell(gone, What::Gone { address, why: why.to_string() });
         }
     }
 }
 
 struct Client {
     server: Rc<Server>,
+    address: SocketAddr,
     /// What the log calls it.
     who: String,
     admission: Admission,
@@ -80,6 +86,10 @@ struct Held {
     after: Edition,
     /// How many of them wait.
     waiting: u64,
+    /// How many are `? …`.
+    refused: u64,
+    /// When the commands had been read.
+    read_at: Option<Instant>,
     /// They are one answer to a question, on many lines.
     is_places: bool,
 }
@@ -144,11 +154,12 @@ impl fmt::Display for Gone {
 }
 
 impl Client {
-    fn new(server: Rc<Server>, who: String, admission: Admission) -> Self {
+    fn new(server: Rc<Server>, address: SocketAddr, admission: Admission) -> Self {
         let now = clock::instant();
         Self {
             server,
-            who,
+            address,
+            who: format!("client {address}"),
             admission,
             inbox: Vec::new(),
             held: VecDeque::new(),
@@ -195,7 +206,9 @@ impl Client {
                 },
                 answer = poll_lookup(&mut self.lookup), if self.lookup.is_some() => {
                     self.lookup = None;
-                    self.hold(Held { bytes: answer, is_places: true, ..Held::default() });
+                    self.server.vitals.counts.looked_up(&answer);
+                    let read_at = Some(self.heard_at);
+                    self.hold(Held { bytes: answer, is_places: true, read_at, ..Held::default() });
                 }
                 () = server.confirmations.moved.notified(), if !self.held.is_empty() => {}
                 _ = write.writable(), if !self.outbox.is_empty() => {}
@@ -254,15 +267,23 @@ impl Client {
     fn hear(&mut self) {
         let server = Rc::clone(&self.server);
         let (now, line_bytes_max) = (clock::now(), server.line_bytes_max());
-        let (mut held, mut heard, mut refused) = (Held::default(), 0, Refused::default());
+        let (mut heard, mut refused) = (0, Refused::default());
+        let mut held = Held { read_at: Some(self.heard_at), ..Held::default() };
+        let mut hops = server.herald.hops();
         let mut node = server.node.borrow_mut();
+        let edition_before = node.atlas().edition();
         while self.ending.is_none() && self.lookup.is_none() && held.bytes.len() < limits::READ_BYTES {
             let Some(length) = memchr(b'\n', &self.inbox[heard..]).filter(|&length| length <= line_bytes_max) else {
                 break;
             };
             let line = &self.inbox[heard..heard + length];
             heard += length + 1;
-            match node.hear(line, now, &mut held.bytes) {
+            let known = hops.as_ref().map(|_| node.atlas().edition());
+            let reply = node.hear(line, now, &mut held.bytes);
+            if let Some((hops, known)) = hops.as_mut().zip(known) {
+                hops.line(heard_of(line, &reply, known < node.atlas().edition()));
+            }
+            match reply {
                 Reply::Say { after } => {
                     held.after = held.after.max(after);
                     held.waiting += 1;
@@ -271,21 +292,29 @@ impl Client {
                     let server = Rc::clone(&server);
                     self.lookup = Some(Box::pin(async move { server.lookups.answer(&query).await }));
                 }
-                Reply::Refuse => {}
-                Reply::Full => refused.full += 1,
-                Reply::Future => refused.future += 1,
-                Reply::HangUp => self.ending = Some(Gone::Http),
+                Reply::Refuse => held.refused += 1,
+                Reply::Full => (held.refused, refused.full) = (held.refused + 1, refused.full + 1),
+                Reply::Future => (held.refused, refused.future) = (held.refused + 1, refused.future + 1),
+                Reply::HangUp => {
+                    held.refused += 1;
+                    self.ending = Some(Gone::Http);
+                }
             }
         }
+        count_sightings(&server.vitals.counts, node.atlas().edition() - edition_before, held.waiting);
         drop(node);
         if self.ending.is_none() && self.lookup.is_none() && self.is_too_long(heard) {
             node::refuse(&self.inbox[heard..heard + line_bytes_max], &mut held.bytes);
             self.inbox.truncate(heard + line_bytes_max);
             self.inbox.push(b'\n');
             heard = self.inbox.len();
+            held.refused += 1;
             self.ending = Some(Gone::LineTooLong);
         }
-        server.journal.client_traffic(now, Level::In, &self.who, &self.inbox[..heard]);
+        let first = server.journal.client_traffic(now, Level::In, &self.who, &self.inbox[..heard]);
+        if let Some(hops) = hops {
+            hops.send(now, first);
+        }
         self.forget_heard(heard);
         server.learned();
         refused.log(&self.who);
@@ -325,6 +354,7 @@ impl Client {
                 warn!("{}: {} answers written that no neighbour has confirmed in time", self.who, held.waiting);
             }
             self.log_said(&held);
+            self.count_said(&held);
             if self.outbox.is_empty() {
                 self.taken_at = clock::instant();
             }
@@ -334,10 +364,41 @@ impl Client {
 
     fn log_said(&self, held: &Held) {
         let (journal, now) = (&self.server.journal, clock::now());
-        if held.is_places && self.server.config.log.traffic != Traffic::Off {
-            journal.client_traffic(now, Level::Out, &self.who, &self.server.lookups.logged(&held.bytes));
+        let hops = self.server.herald.hops();
+        let first = if held.is_places && self.server.config.log.traffic != Traffic::Off {
+            journal.client_traffic(now, Level::Out, &self.who, &self.server.lookups.logged(&held.bytes))
         } else {
-            journal.client_traffic(now, Level::Out, &self.who, &held.bytes);
+            journal.client_traffic(now, Level::Out, &self.who, &held.bytes)
+        };
+        if let Some(mut hops) = hops {
+            self.answered(held, &mut hops);
+            hops.send(now, first);
+        }
+    }
+
+    fn answered(&self, held: &Held, hops: &mut Hops<'_>) {
+        let lines = held.bytes.split_inclusive(|&byte| byte == b'\n');
+        for line in lines.take(if held.is_places { 1 } else { usize::MAX }) {
+            let client = events::client_of(line);
+            let answer = match client {
+                Some(_) if held.is_places => Answer::Places,
+                Some(_) => Answer::Report,
+                None => Answer::Refusal,
+            };
+            hops.line(Some(What::Answered { address: self.address, client, answer }));
+        }
+    }
+
+    /// Counts what was answered, and how long that took since it had been read.
+    fn count_said(&self, held: &Held) {
+        let counts = &self.server.vitals.counts;
+        let places = u64::from(held.is_places);
+        let refusals = if held.is_places { 0 } else { held.refused };
+        counts::add(&counts.answers_report, held.waiting);
+        counts::add(&counts.answers_places, places);
+        counts::add(&counts.answers_refusal, refusals);
+        if let Some(read_at) = held.read_at {
+            counts.answer.observe(clock::instant() - read_at, held.waiting + places + refusals);
         }
     }
 
@@ -378,6 +439,19 @@ impl Client {
             _ => Gone::Idle,
         }
     }
+}
+
+/// What became of a client's line, for who watches: a report, if it was one.
+fn heard_of(line: &[u8], reply: &Reply, is_new: bool) -> Option<What> {
+    let Reply::Say { .. } = reply else { return None };
+    let client = events::name(fields(line).nth(1)?);
+    Some(What::Heard { from: None, client, news: if is_new { News::New } else { News::Stale } })
+}
+
+/// Of so many reports of clients, so many were new.
+fn count_sightings(counts: &Counts, new: u64, reports: u64) {
+    counts::add(&counts.accepted_from_clients, new);
+    counts::add(&counts.stale, reports - new);
 }
 
 async fn poll_lookup(lookup: &mut Option<Pin<Box<dyn Future<Output = Vec<u8>>>>>) -> Vec<u8> {

@@ -66,18 +66,20 @@ impl Journal {
         Installed { _events: tracing::subscriber::set_default(tracing_subscriber::registry().with(Events)) }
     }
 
-    /// Logs lines of a client, which end with LF each. `who` is printable.
-    pub fn client_traffic(&self, at: Time, direction: Level, who: &str, lines: &[u8]) {
-        if self.traffic != Traffic::Off {
-            self.page.borrow_mut().log_traffic(at, direction, who, lines);
-        }
+    /// Logs lines of a client, which end with LF each. `who` is printable. Returns the number of the first, if
+    /// clients' lines are logged; the others' follow.
+    pub fn client_traffic(&self, at: Time, direction: Level, who: &str, lines: &[u8]) -> Option<u64> {
+        (self.traffic != Traffic::Off).then(|| self.page.borrow_mut().log_traffic(at, direction, who, lines))
     }
 
-    /// Logs lines of a neighbour, which end with LF each.
-    pub fn neighbour_traffic(&self, at: Time, direction: Level, name: &str, lines: &[u8]) {
-        if self.traffic == Traffic::All {
-            self.page.borrow_mut().log_traffic(at, direction, name, lines);
-        }
+    /// Logs lines of a neighbour, which end with LF each; returns the number of the first, if they are logged.
+    pub fn neighbour_traffic(&self, at: Time, direction: Level, name: &str, lines: &[u8]) -> Option<u64> {
+        (self.traffic == Traffic::All).then(|| self.page.borrow_mut().log_traffic(at, direction, name, lines))
+    }
+
+    /// Records of traffic, since the start.
+    pub fn lines(&self) -> u64 {
+        self.page.borrow().lines
     }
 
     /// Records that are in no file, since the start.
@@ -127,6 +129,8 @@ struct Page {
     /// Traffic that has not been handed over, and how many records it is.
     block: Vec<u8>,
     records: u64,
+    /// Records of traffic, since the start.
+    lines: u64,
     /// Blocks that the queue had no room for, as the appender counts them.
     refused: ErrorCounter,
     /// Records left out because the queue had no room: not yet said in the log, and since the start.
@@ -136,20 +140,33 @@ struct Page {
 
 impl Page {
     fn new(writer: NonBlocking) -> Self {
-        Self { refused: writer.error_counter(), writer, block: Vec::new(), records: 0, unsaid: 0, left_out: 0 }
+        Self {
+            refused: writer.error_counter(),
+            writer,
+            block: Vec::new(),
+            records: 0,
+            lines: 0,
+            unsaid: 0,
+            left_out: 0,
+        }
     }
 
     /// Lines far shorter than their records could make a block of a burst a hundred times as large as the burst, so
     /// a large burst is more than one block.
-    fn log_traffic(&mut self, at: Time, direction: Level, who: &str, mut lines: &[u8]) {
+    fn log_traffic(&mut self, at: Time, direction: Level, who: &str, mut lines: &[u8]) -> u64 {
+        let first = record::next_numbers(memchr::memchr_iter(b'\n', lines).count() as u64);
+        let mut number = first;
         while !lines.is_empty() {
             let (piece, rest) = lines.split_at(block_of(lines));
             lines = rest;
-            self.records += record::append_traffic(at, direction, who, piece, &mut self.block);
+            let records = record::append_traffic(at, direction, who, piece, number, &mut self.block);
+            (self.records, number) = (self.records + records, number + records);
             if self.block.len() >= limits::LOG_BLOCK_BYTES {
                 self.hand_over();
             }
         }
+        self.lines += number - first;
+        first
     }
 
     /// An event is handed over at once, behind the traffic before it.
@@ -212,7 +229,9 @@ impl<S: tracing::Subscriber> Layer<S> for Events {
         let mut text = Text::default();
         event.record(&mut text);
         let record = record::line(clock::now(), level, &text.0);
+        let number = record::latest();
         with_page(|page| page.log_event(&record));
+        record::note_latest(number);
     }
 }
 
@@ -294,7 +313,7 @@ mod tests {
         let mut burst = b"\n".repeat(3 * limits::LOG_BLOCK_TRAFFIC_BYTES);
         burst.extend(b"x".repeat(3 * limits::LOG_BLOCK_TRAFFIC_BYTES));
         burst.extend(b"\nend\n");
-        let text = logged(Traffic::All, |journal| journal.client_traffic(clock::now(), Level::In, "c", &burst));
+        let text = logged(Traffic::All, |journal| _ = journal.client_traffic(clock::now(), Level::In, "c", &burst));
         assert_eq!(text.lines().count(), 1 + 3 * limits::LOG_BLOCK_TRAFFIC_BYTES + 2);
         assert!(text.ends_with(" | end\n"));
     }

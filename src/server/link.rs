@@ -9,6 +9,7 @@
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -21,11 +22,13 @@ use tokio::time::{sleep, sleep_until, timeout};
 use tracing::{info, warn};
 
 use super::clock;
+use super::events::{self, Hops, News, What};
 use super::fault::{CUT, Inlet};
 use super::record::Level;
 use super::setbacks::{Setbacks, backoff};
 use super::socket::{Outbox, Socket, linger, until};
 use super::state::{ClientSeat, LinkSeat, Server, random};
+use super::tally::Tally;
 use crate::limits;
 use crate::protocol::hello::{Answering, Dialing, Nonce, Proven, Refusal};
 use crate::protocol::link::{Effect, Link};
@@ -59,20 +62,25 @@ pub(super) async fn answer(
     server: &Rc<Server>,
     mut stream: Socket,
     seat: ClientSeat,
-    who: &str,
+    address: SocketAddr,
     hello: &[u8],
     mut inbox: Vec<u8>,
 ) {
-    let proving = prove_as_listener(server, &mut stream, who, hello, &mut inbox);
+    let who = format!("client {address}");
+    let proving = prove_as_listener(server, &mut stream, &who, hello, &mut inbox);
     match timeout(limits::HANDSHAKE_MAX, proving).await.unwrap_or(Err(NoLink::Slow)) {
         Ok((neighbour, proven, inlet)) => {
             drop(seat);
+            let name = &server.neighbours[neighbour].name;
+            let proved = || info!("{who} has proved that it is {name}");
+            server.herald.tell(proved, What::Gone { address, why: format!("it is {name}") });
             talk(server, Made { stream, neighbour, proven, inlet, inbox }).await;
         }
         Err(why) => {
             linger(stream, &server.scratch).await;
             drop(seat);
-            warn!("{who} gone, {} now: it claimed to be a neighbour, but {why}", server.clients());
+            let gone = || warn!("{who} gone, {} now: it claimed to be a neighbour, but {why}", server.clients());
+            server.herald.tell(gone, What::Gone { address, why: format!("it claimed to be a neighbour, but {why}") });
         }
     }
 }
@@ -190,10 +198,7 @@ async fn prove_as_listener<'a>(
     say(server, &mut write, who, &line).await?;
     let proof = hear_line(server, &mut read, &mut inlet, who, inbox).await?;
     match answering.hear(&proof) {
-        Ok(proven) => {
-            info!("{who} has proved that it is {from}");
-            Ok((neighbour, proven, inlet))
-        }
+        Ok(proven) => Ok((neighbour, proven, inlet)),
         Err(why) => refuse(server, &mut write, who, &proof, why).await,
     }
 }
@@ -256,12 +261,13 @@ fn nonce() -> io::Result<Nonce> {
 async fn talk<'a>(server: &'a Rc<Server>, made: Made<'a>) {
     let Made { mut stream, neighbour, proven, inlet, inbox } = made;
     let mut talk = Talk::new(server, neighbour, proven, inlet, inbox);
-    info!("link {} up", talk.name());
+    let peer = server.vitals.neighbours[neighbour].server;
+    server.herald.tell(|| info!("link {} up", talk.name()), What::LinkUp { peer });
     let why = talk.run(&mut stream).await;
     if matches!(why, Down::Stopping) {
         linger(stream, &server.scratch).await;
     }
-    info!("link {} down: {why}", talk.name());
+    server.herald.tell(|| info!("link {} down: {why}", talk.name()), What::LinkDown { peer, why: why.to_string() });
 }
 
 struct Talk<'a> {
@@ -350,8 +356,10 @@ impl<'a> Talk<'a> {
             if has_said_all && server.links_leave() {
                 return Down::Stopping;
             }
-            if alarm.is_elapsed() {
-                alarm.as_mut().reset(self.next_deadline().into());
+            // Later is soon enough when it has gone off; sooner is where a heartbeat can be said from now on.
+            let deadline = self.next_deadline().into();
+            if alarm.is_elapsed() || deadline < alarm.deadline() {
+                alarm.as_mut().reset(deadline);
             }
             tokio::select! {
                 // Whatever has come is heard before anything is called dead.
@@ -384,33 +392,64 @@ impl<'a> Talk<'a> {
         let Some(end) = memchr::memrchr(b'\n', &self.inbox) else {
             return if self.inbox.len() > self.server.report_bytes_max() { Err(self.breach(0)) } else { Ok(()) };
         };
-        self.server.journal.neighbour_traffic(clock::now(), Level::In, self.name(), &self.inbox[..=end]);
-        let mut start = 0;
-        let mut learned = false;
-        while start <= end {
-            let length = memchr(b'\n', &self.inbox[start..=end]).unwrap_or(end - start);
-            let line = &self.inbox[start..start + length];
-            let effect = match self.link.hear(line, self.server.node.borrow_mut().atlas_mut()) {
-                Ok(effect) => effect,
-                Err(_) => return Err(self.breach(start)),
-            };
-            learned |= effect == Effect::Learned;
-            self.follow(effect);
-            start += length + 1;
+        let (server, now) = (self.server, clock::now());
+        let mut hops = server.herald.hops();
+        let first = server.journal.neighbour_traffic(now, Level::In, self.name(), &self.inbox[..=end]);
+        let mut tally = Tally::default();
+        let heard = self.hear_lines(end, &mut tally, &mut hops);
+        if let Some(hops) = hops {
+            hops.send(now, first);
         }
+        tally.count(&server.vitals.counts, now, &self.inbox);
+        if tally.learned > 0 {
+            server.learned();
+        }
+        heard?;
         self.inbox.drain(..=end);
         if self.inbox.is_empty() {
             self.inbox = Vec::new();
         }
-        if learned {
-            self.server.learned();
+        Ok(())
+    }
+
+    /// Hears the lines of the inbox up to the LF at `end`.
+    fn hear_lines(&mut self, end: usize, tally: &mut Tally, hops: &mut Option<Hops<'_>>) -> Result<(), Down> {
+        let mut start = 0;
+        while start <= end {
+            let length = memchr(b'\n', &self.inbox[start..=end]).unwrap_or(end - start);
+            let line = &self.inbox[start..start + length];
+            let Ok(effect) = self.link.hear(line, self.server.node.borrow_mut().atlas_mut()) else {
+                return Err(self.breach(start));
+            };
+            if let Some(hops) = hops {
+                hops.line(self.heard_of(line, effect));
+            }
+            tally.note(effect, start..start + length);
+            self.follow(effect);
+            start += length + 1;
         }
         Ok(())
     }
 
+    /// What became of a neighbour's line, for who watches: a report, if it was one.
+    fn heard_of(&self, line: &[u8], effect: Effect) -> Option<What> {
+        let news = match effect {
+            Effect::Learned => News::New,
+            Effect::Known => News::Known,
+            Effect::Stale => News::Stale,
+            Effect::Nothing | Effect::Answer | Effect::Acknowledged | Effect::GoneBack => return None,
+        };
+        Some(What::Heard { from: Some(self.peer()), client: events::client_of(line)?, news })
+    }
+
+    /// The neighbour's index in the configuration.
+    fn peer(&self) -> usize {
+        self.server.vitals.neighbours[self.neighbour].server
+    }
+
     fn follow(&mut self, effect: Effect) {
         match effect {
-            Effect::Nothing | Effect::Learned => {}
+            Effect::Nothing | Effect::Learned | Effect::Known | Effect::Stale => {}
             Effect::Answer => {
                 self.owes_heard = true;
                 self.server.neighbours[self.neighbour].resume.set((self.their_run, self.link.heard()));
@@ -462,8 +501,21 @@ impl<'a> Talk<'a> {
         }
         if !bytes.is_empty() {
             self.said_at = clock::instant();
-            self.server.journal.neighbour_traffic(clock::now(), Level::Out, self.name(), &bytes);
+            self.log_said(&bytes);
             self.outbox.push(bytes);
+        }
+    }
+
+    fn log_said(&self, bytes: &[u8]) {
+        let (server, now) = (self.server, clock::now());
+        let hops = server.herald.hops();
+        let first = server.journal.neighbour_traffic(now, Level::Out, self.name(), bytes);
+        if let Some(mut hops) = hops {
+            for line in bytes.split_inclusive(|&byte| byte == b'\n') {
+                let client = events::client_of(line);
+                hops.line(client.map(|client| What::Told { peer: self.peer(), client }));
+            }
+            hops.send(now, first);
         }
     }
 

@@ -2,19 +2,22 @@
 //!
 //! A server is a process that happens to be a thread. What it knows is held in `Rc` and `RefCell`, so it cannot be
 //! shared with another server: it would not compile. What crosses threads, and nothing else does: the proven
-//! configuration (read only), [`Signal`]s and [`Faults`] in, [`Question`]s in and their answers out, [`Vitals`] out, and
-//! log records to the appender.
+//! configuration (read only), [`Signal`]s and [`Faults`] in, [`Question`]s in and their answers out, [`Vitals`] and
+//! [`events`] out, and log records to the appender.
 //!
 //! Reading order: here (serve, obey, leave), `state` what its tasks share, `door` who is let in, `connection` a client,
 //! `link` a neighbour, [`fault`] what can be wrong with it, `setbacks` what it then does, `confirm` when an answer may
 //! be written, `lookup` places, [`archive`] the disk, `socket` what all connections do, [`journal`], `logfile` and
-//! [`record`] the log, [`vitals`] what it shows, [`question`] what it may be asked, [`clock`].
+//! [`record`] the log, [`vitals`] and [`counts`] what it shows, [`events`] what it tells, [`question`] what it may be
+//! asked, [`clock`].
 
 pub mod archive;
 pub mod clock;
 mod confirm;
 mod connection;
+pub mod counts;
 mod door;
+pub mod events;
 pub mod fault;
 pub mod journal;
 mod link;
@@ -25,6 +28,7 @@ pub mod record;
 mod setbacks;
 mod socket;
 mod state;
+mod tally;
 pub mod vitals;
 
 use std::fmt;
@@ -48,6 +52,7 @@ use archive::file::RealDisk;
 use archive::{Archive, News, Refusal};
 use confirm::Patience;
 use door::Door;
+use events::Herald;
 use fault::Faults;
 use journal::Journal;
 use question::Question;
@@ -70,6 +75,8 @@ pub struct Seat {
     pub provider: Provider,
     /// Where it shows itself.
     pub vitals: Arc<Vitals>,
+    /// Where it tells what happens.
+    pub herald: Herald,
     /// What the herd wants of it. Closed without a word means [`Signal::Kill`].
     pub signals: mpsc::Receiver<Signal>,
     /// What is wrong with the links from its neighbours. Closed means that nothing changes any more.
@@ -163,9 +170,11 @@ pub fn main(seat: Seat) -> Result<(), Trouble> {
 }
 
 async fn live(seat: Seat, journal: Journal, archive: Option<Archive>) -> Result<(), Trouble> {
-    let Seat { config, index, listener, secret, provider, vitals, mut signals, mut faults, mut questions, .. } = seat;
+    let Seat { config, index, listener, secret, provider, vitals, herald, .. } = seat;
+    let (mut signals, mut faults, mut questions) = (seat.signals, seat.faults, seat.questions);
     let listener = tokio::net::TcpListener::from_std(listener).map_err(Trouble::Runtime)?;
-    let server = Rc::new(Server::new(config, index, secret, &provider, vitals, journal).map_err(Trouble::Runtime)?);
+    let server = Server::new(config, index, secret, &provider, vitals, herald, journal).map_err(Trouble::Runtime)?;
+    let server = Rc::new(server);
     server.suffer(&faults.borrow_and_update());
     let mut tasks = JoinSet::new();
     let mut following = None;

@@ -10,10 +10,10 @@
 //! servers can be merged exactly), a level or direction, the text. A client's bytes are escaped: whatever it
 //! says, a record is one line of printable ASCII.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt::Write as _;
 use std::ops::Range;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use memchr::memchr_iter;
 
@@ -63,10 +63,11 @@ pub fn heading(at: Time, text: &str) -> String {
     line
 }
 
-/// Appends a record for each of `lines`, which end with LF each; `who` is an escaped text. Returns how many.
-pub fn append_traffic(at: Time, direction: Level, who: &str, lines: &[u8], block: &mut Vec<u8>) -> u64 {
+/// Appends a record for each of `lines`, which end with LF each; `who` is an escaped text. The first gets `number`,
+/// and so on; returns how many they were.
+pub fn append_traffic(at: Time, direction: Level, who: &str, lines: &[u8], number: u64, block: &mut Vec<u8>) -> u64 {
     let count = memchr_iter(b'\n', lines).count() as u64;
-    let mut head = Head::new(at, next_numbers(count), direction, who);
+    let mut head = Head::new(at, number, direction, who);
     block.reserve(head.text.len() * count as usize + lines.len());
     // Looked at once a burst, not once a line: nearly every burst is plain.
     let plain = all_bytes(lines, |byte| is_plain(byte) | (byte == b'\n'));
@@ -118,11 +119,41 @@ impl Head {
     }
 }
 
+/// A time as it stands in a record: RFC 3339, UTC, microseconds.
+#[must_use]
+pub fn time(at: Time) -> String {
+    STAMP.with_borrow_mut(|stamp| String::from_utf8_lossy(stamp.text(at)).into_owned())
+}
+
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
+thread_local! {
+    static LATEST: Cell<u64> = const { Cell::new(0) };
+}
+
 /// Takes `count` numbers and returns the first. One order for the whole process: a line is numbered before it is
 /// sent, and numbered at the other end after it was read.
-fn next_numbers(count: u64) -> u64 {
-    static NEXT: AtomicU64 = AtomicU64::new(1);
-    NEXT.fetch_add(count, Relaxed)
+pub fn next_numbers(count: u64) -> u64 {
+    let first = NEXT.fetch_add(count, Ordering::AcqRel);
+    note_latest(first + count.saturating_sub(1));
+    first
+}
+
+/// The number that will be taken next: whatever this thread sees numbered afterwards is numbered at least so.
+#[must_use]
+pub fn next_number() -> u64 {
+    NEXT.load(Ordering::Acquire)
+}
+
+/// The number of the last record that this thread was asked to log.
+#[must_use]
+pub fn latest() -> u64 {
+    LATEST.get()
+}
+
+/// Notes that the last record was this one, although others were made on the way.
+pub(super) fn note_latest(number: u64) {
+    LATEST.set(number);
 }
 
 fn numbered(at: Time, number: u64, level: Level) -> String {
@@ -212,7 +243,7 @@ mod tests {
     #[test]
     fn traffic_is_a_record_a_line_with_rising_numbers() {
         let mut block = Vec::new();
-        let count = append_traffic(Time::new(0, 5_000), Level::In, "Bona", b"AT x\n\\ \xff\x1b[2J\n", &mut block);
+        let count = append_traffic(Time::new(0, 5_000), Level::In, "Bona", b"AT x\n\\ \xff\x1b[2J\n", 7, &mut block);
         let text = String::from_utf8(block).unwrap();
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!((count, lines.len()), (2, 2));
@@ -248,7 +279,7 @@ mod tests {
             let mut said: Vec<u8> = said.into_iter().filter(|&byte| byte != b'\n').collect();
             said.push(b'\n');
             let mut block = Vec::new();
-            append_traffic(Time::new(0, 0), Level::In, "client", &said, &mut block);
+            append_traffic(Time::new(0, 0), Level::In, "client", &said, 1, &mut block);
             prop_assert!(block.strip_suffix(b"\n").unwrap().iter().all(|byte| matches!(byte, b' '..=b'~')));
             let text = line(Time::new(0, 0), Level::Info, &String::from_utf8_lossy(&said));
             prop_assert!(!text.strip_suffix('\n').unwrap().chars().any(char::is_control));

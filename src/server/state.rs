@@ -10,10 +10,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use tokio::sync::Notify;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::Secret;
+use super::clock;
 use super::confirm::Confirmations;
+use super::counts;
+use super::events::Herald;
 use super::fault::Fault;
 use super::journal::Journal;
 use super::lookup::Lookups;
@@ -42,7 +45,10 @@ pub(super) struct Server {
     pub(super) scratch: Scratch,
     pub(super) journal: Journal,
     pub(super) vitals: Arc<Vitals>,
+    pub(super) herald: Herald,
     pub(super) links_made: Cell<u32>,
+    /// Clients that the operator has had forgotten and the archive has not; none without an archive.
+    pub(super) forgotten: RefCell<Vec<Vec<u8>>>,
     /// Connections are to be reset, not closed.
     pub(super) power_cut: Rc<Cell<bool>>,
     pub(super) leaving: Cell<Leaving>,
@@ -101,6 +107,7 @@ impl Server {
         secret: Secret,
         provider: &Provider,
         vitals: Arc<Vitals>,
+        herald: Herald,
         journal: Journal,
     ) -> io::Result<Self> {
         let limits = &config.limits;
@@ -113,6 +120,7 @@ impl Server {
             lookups: Lookups::new(provider, limits.lookups_max, Arc::clone(&vitals)),
             scratch: Scratch::new(),
             links_made: Cell::new(0),
+            forgotten: RefCell::default(),
             power_cut: Rc::default(),
             leaving: Cell::new(Leaving::No),
             leave: Notify::new(),
@@ -121,6 +129,7 @@ impl Server {
             secret,
             journal,
             vitals,
+            herald,
         })
     }
 
@@ -140,11 +149,14 @@ impl Server {
 
     /// Shows and announces what the atlas has become.
     pub(super) fn learned(&self) {
-        if self.vitals.edition.load(Relaxed) != self.edition() {
+        let edition = self.edition();
+        if self.vitals.edition.load(Relaxed) != edition {
             self.show_atlas();
+            self.vitals.neighbours.iter().for_each(|link| link.owes(edition, clock::now));
             self.moved.notify_waiters();
         }
         self.vitals.log_lost.store(self.journal.lost(), Relaxed);
+        self.vitals.counts.log_records.store(self.journal.lines(), Relaxed);
     }
 
     /// Shows what the atlas has become.
@@ -154,6 +166,24 @@ impl Server {
         self.vitals.edition.store(atlas.edition(), Relaxed);
         self.vitals.knows.store(atlas.len() as u64, Relaxed);
         self.vitals.digest.store(atlas.digest(), Relaxed);
+    }
+
+    /// Takes a client out of what is known, and out of the archive; says whether it was known. The archive may hold
+    /// it even if nobody knows it any more.
+    pub(super) fn forget(&self, client: &[u8]) -> bool {
+        let known = self.node.borrow_mut().atlas_mut().forget(client);
+        self.show_atlas();
+        let mut forgotten = self.forgotten.borrow_mut();
+        if self.config.archive.is_none() || forgotten.iter().any(|other| other == client) {
+            return known;
+        }
+        if forgotten.len() < limits::FORGOTTEN_MAX {
+            forgotten.push(client.to_vec());
+            self.moved.notify_waiters();
+        } else {
+            warn!("the archive keeps client {}: it has too many to forget", client.escape_ascii());
+        }
+        known
     }
 
     /// Takes note of what is wrong with the links from its neighbours, in their order; what is not named is well.
@@ -175,7 +205,7 @@ impl Server {
 
     /// A neighbour has heard up to `heard`, and is whole up to `whole`.
     pub(super) fn confirmed_by(&self, neighbour: usize, link: Source, heard: Edition, whole: Edition) {
-        self.vitals.neighbours[neighbour].heard.store(heard, Relaxed);
+        self.vitals.neighbours[neighbour].confirmed(heard, self.edition(), clock::now);
         self.confirmations.heard(link, whole);
     }
 
@@ -212,6 +242,7 @@ impl Server {
     /// Counts a client for as long as the seat is kept.
     pub(super) fn seat_client(self: &Rc<Self>) -> ClientSeat {
         self.vitals.clients.fetch_add(1, Relaxed);
+        counts::add(&self.vitals.counts.connections, 1);
         ClientSeat(Rc::clone(self))
     }
 

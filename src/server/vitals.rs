@@ -3,11 +3,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
 use super::archive::Flaw;
+use super::counts::Counts;
 use crate::places::Condition;
+use crate::protocol::line::Time;
 
 /// The levels of one incarnation of a server; a new one is made at each start.
 #[derive(Debug)]
@@ -25,6 +28,8 @@ pub struct Vitals {
     pub unconfirmed: AtomicU64,
     /// Log records that could not be written, since the start.
     pub log_lost: AtomicU64,
+    /// What it has done since the start.
+    pub counts: Counts,
     /// All at nought without an archive.
     pub archive: Archive,
     places: AtomicU8,
@@ -56,6 +61,9 @@ pub struct Neighbour {
     pub told: AtomicU64,
     /// The edition up to which the neighbour has said that it heard.
     pub heard: AtomicU64,
+    /// An edition that it has not confirmed, and when that was the newest, in microseconds since the epoch; 0: it
+    /// has confirmed all.
+    mark: (AtomicU64, AtomicU64),
 }
 
 /// Where a server is in its life.
@@ -83,6 +91,7 @@ impl Vitals {
             clients: AtomicU32::new(0),
             unconfirmed: AtomicU64::new(0),
             log_lost: AtomicU64::new(0),
+            counts: Counts::default(),
             archive: Archive::default(),
             places: AtomicU8::new(Condition::Fine as u8),
             neighbours: neighbours.into_iter().map(Neighbour::new).collect(),
@@ -141,6 +150,35 @@ pub fn archive_trouble(shown: &Archive) -> Option<String> {
 
 impl Neighbour {
     fn new(server: usize) -> Self {
-        Self { server, live: AtomicBool::new(false), told: AtomicU64::new(0), heard: AtomicU64::new(0) }
+        let (live, told, heard) = Default::default();
+        Self { server, live, told, heard, mark: Default::default() }
+    }
+
+    /// Notes that there is something to confirm: `edition`.
+    pub fn owes(&self, edition: u64, now: impl FnOnce() -> Time) {
+        if self.mark.1.load(Relaxed) == 0 {
+            self.set_mark(edition, now());
+        }
+    }
+
+    /// Notes that it has confirmed up to `heard`, of `edition`.
+    pub fn confirmed(&self, heard: u64, edition: u64, now: impl FnOnce() -> Time) {
+        self.heard.store(heard, Relaxed);
+        if heard >= edition {
+            self.mark.1.store(0, Relaxed);
+        } else if heard >= self.mark.0.load(Relaxed) {
+            self.set_mark(edition, now());
+        }
+    }
+
+    /// For how long it has not confirmed what was known then.
+    pub fn lag(&self, now: Time) -> Duration {
+        let since = Duration::from_micros(self.mark.1.load(Relaxed));
+        if since.is_zero() { Duration::ZERO } else { now.since(Time::new(since.as_secs(), since.subsec_nanos())) }
+    }
+
+    fn set_mark(&self, edition: u64, now: Time) {
+        self.mark.0.store(edition, Relaxed);
+        self.mark.1.store(now.seconds() * 1_000_000 + u64::from(now.nanos() / 1000), Relaxed);
     }
 }

@@ -199,7 +199,7 @@ impl World {
         let prompt = self.plan.weather.prompt;
         let at = &mut self.connections[connection].ends[end];
         match effect {
-            Effect::Nothing => return Ok(()),
+            Effect::Nothing | Effect::Known | Effect::Stale => return Ok(()),
             Effect::Learned => {
                 self.stir(server);
                 return Ok(());

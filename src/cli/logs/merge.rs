@@ -1,7 +1,8 @@
 //! Several logs as one, in the order of events: by run, then by number.
 //!
 //! The files are written by several threads, each at its own pace, so a record may appear in its file after a
-//! later one in another. Whoever follows waits a moment (`ripe`) before a record is given out. Memory is bounded:
+//! later one in another. Whoever follows gives out a record that follows the last one without a gap in the numbers at
+//! once, and waits (`ripe`) for what is missing before any other. Memory is bounded:
 //! of each log, no more than a part is held, and no record is given out before one that was not read yet.
 
 use std::cmp::Reverse;
@@ -9,6 +10,7 @@ use std::collections::BinaryHeap;
 use std::io;
 use std::time::Instant;
 
+use super::record::Record;
 use super::stream::{Entry, Gap, Key, Stream};
 
 /// So much of each log is held at most.
@@ -31,6 +33,8 @@ pub struct Merge {
     logs: Vec<Log>,
     held: BinaryHeap<Reverse<Held>>,
     arrivals: u64,
+    /// What is stamped before this need not be waited for: it came with the beginning.
+    settled: Option<String>,
     /// The record that was given out last.
     last: Option<Key>,
     /// After a skip: what comes before this is left out too, so that nothing is missing after it.
@@ -52,7 +56,8 @@ struct Held {
     key: Key,
     nth: u64,
     log: usize,
-    arrived: Instant,
+    /// `None`: long ago.
+    arrived: Option<Instant>,
     line: Vec<u8>,
 }
 
@@ -63,9 +68,15 @@ impl Merge {
             logs: streams.into_iter().map(log).collect(),
             held: BinaryHeap::new(),
             arrivals: 0,
+            settled: None,
             last: None,
             resume: None,
         }
+    }
+
+    /// Has nothing waited for that was stamped before this time, RFC 3339: it is in its file.
+    pub fn is_settled_before(&mut self, time: Option<String>) {
+        self.settled = time;
     }
 
     /// Looks what has become of the files.
@@ -133,12 +144,14 @@ impl Merge {
         }
     }
 
-    /// The next in order of what arrived no later than `ripe`, if nothing that is still unread goes before it.
+    /// The next in order, if nothing that is still unread goes before it, and nothing that is still unwritten: it
+    /// follows the last one without a gap, for numbers count all records of a herd, or it has been waited for: it
+    /// arrived no later than `ripe`.
     pub fn next(&mut self, ripe: Instant) -> Option<Item> {
         loop {
             let Reverse(first) = self.held.peek()?;
             let waits_for_unread = self.logs.iter().filter_map(|log| log.behind).any(|behind| first.key > behind);
-            if first.arrived > ripe || waits_for_unread {
+            if waits_for_unread || (first.arrived > Some(ripe) && !self.follows(first.key)) {
                 return None;
             }
             let is_left_out = self.resume.is_some_and(|resume| first.key < resume);
@@ -155,6 +168,14 @@ impl Merge {
         }
     }
 
+    /// Whether no record can stand between the last one and this.
+    fn follows(&self, key: Key) -> bool {
+        match self.last {
+            Some(last) if last.run == key.run => key.seq <= last.seq + 1,
+            _ => key.seq <= 1,
+        }
+    }
+
     fn hold(&mut self, nth: usize, entry: Entry, now: Instant) {
         let log = &mut self.logs[nth];
         if std::mem::take(&mut log.skipped) {
@@ -163,7 +184,12 @@ impl Merge {
         log.held_bytes += entry.line.len();
         log.behind = log.behind.max(Some(entry.key));
         self.arrivals += 1;
-        let held = Held { key: entry.key, nth: self.arrivals, log: nth, arrived: now, line: entry.line };
+        let is_settled = self
+            .settled
+            .as_ref()
+            .is_some_and(|settled| Record::read(&entry.line).is_some_and(|record| record.time < settled.as_str()));
+        let arrived = if is_settled { None } else { Some(now) };
+        let held = Held { key: entry.key, nth: self.arrivals, log: nth, arrived, line: entry.line };
         self.held.push(Reverse(held));
     }
 

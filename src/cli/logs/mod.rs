@@ -6,6 +6,7 @@
 mod merge;
 mod record;
 mod show;
+pub mod sieve;
 mod stream;
 mod tail;
 
@@ -18,19 +19,26 @@ use super::names;
 use super::output::{Output, Stop};
 use super::session::Session;
 use super::{Done, Exit};
+use crate::cli::when;
 use crate::config::Config;
 use crate::herd::api::{Failure, Kind};
+use jiff::{SignedDuration, Timestamp};
 use merge::{Item, Merge};
 use record::{NO_RUN, Record, Run};
 use show::{Name, Show};
+use sieve::{Picked, Sieve};
 use stream::{Piece, Start, Stream};
 
 /// The name of the supervisor's own log.
 const HERD: &str = "herd";
+/// So many records are shown if nothing else is asked for.
+const LINES: Lines = Lines::Last(200);
 /// How often files are looked at that are followed.
 pub const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// A record may be in its file so much later than a later one in another file.
+/// A record may be in its file so much later than a later one in another file: for a terminal, …
 const REORDER: Duration = Duration::from_millis(50);
+/// … and for who wants all, of a disk that is slow. Only a gap in the numbers is waited for.
+const GAP_MAX: Duration = Duration::from_secs(1);
 
 /// `herdctl logs`
 ///
@@ -39,43 +47,58 @@ const REORDER: Duration = Duration::from_millis(50);
 /// `bad_config`; `unknown_name`; `failed`: a log cannot be read.
 pub fn run(args: &args::Logs, session: &mut Session) -> Done {
     let book = Book::of(session)?;
-    let book = book.only(&args.servers, session)?;
+    let (book, picked) = book.only(&args.servers, args.follow, session)?;
+    let wanted = sieve(args, picked)?;
+    let lines = args.lines.unwrap_or(if wanted.asks() { Lines::All } else { LINES });
     let show = Show::new(book.names(), session.out.pen(), session.out.json, !args.no_prefix);
-    let wanted = Wanted { heartbeats: args.heartbeats };
+    let show = show.highlighting(wanted.grep.clone().filter(|_| !wanted.invert));
     let chains = book.chains()?;
     if chains.iter().all(Vec::is_empty) && !args.follow {
         session.out.message(&format!("no logs yet in {}", session.path(&book.folder)));
         return Ok(Exit::Fine);
     }
-    let (starts, leaves_out) = wanted.starts(&chains, args.lines).map_err(|why| book.unreadable(&why))?;
-    if let (true, Lines::Last(n)) = (leaves_out, args.lines) {
+    let (starts, leaves_out) = starts(&wanted, &chains, lines).map_err(|why| book.unreadable(&why))?;
+    if let (true, Lines::Last(n)) = (leaves_out, lines) {
         session.out.message(&format!("the last {n} records; all of them: herdctl logs -n all"));
     }
     let run = starts.iter().map(|start| start.run).max().unwrap_or(NO_RUN);
-    let mut reader = Reader { merge: book.merge(chains, &starts), show, wanted, run, logs: session.path(&book.folder) };
+    let mut reader =
+        Reader { merge: book.merge(chains, &starts), show, wanted, run, begun: None, logs: session.path(&book.folder) };
     let read = if args.follow { reader.follow(&mut session.out) } else { reader.print(&mut session.out) };
     read.map_err(|trouble| trouble.stop(&book))?;
     Ok(Exit::Fine)
 }
 
-/// Which records are shown.
-#[derive(Debug, Clone, Copy)]
-struct Wanted {
-    heartbeats: bool,
+/// What was asked for.
+fn sieve(args: &args::Logs, picked: Option<Picked>) -> Result<Sieve, Failure> {
+    let now = Timestamp::now();
+    let time = |flag: &str, typed: &Option<String>| {
+        let time = typed.as_deref().map(|typed| when::parse(typed, now)).transpose();
+        let time = time.map_err(|why| Failure::new(Kind::Usage, format!("{flag}: {why}")))?;
+        Ok::<_, Failure>(time.map(when::rfc3339))
+    };
+    Ok(Sieve {
+        heartbeats: args.heartbeats,
+        since: time("--since", &args.since)?,
+        until: time("--until", &args.until)?,
+        grep: args.grep.clone(),
+        invert: args.invert,
+        level: args.level,
+        picked,
+    })
 }
 
-impl Wanted {
-    fn shows(self, record: &Record) -> bool {
-        (self.heartbeats || !record.is_heartbeat()) && record.run_begins().is_none()
-    }
-
-    fn starts(self, chains: &[Vec<Piece>], lines: Lines) -> io::Result<(Vec<Start>, bool)> {
-        match lines {
-            Lines::All => Ok((vec![Start::ALL; chains.len()], false)),
-            Lines::Last(n) => {
-                let tail = tail::tail(chains, n, |record| self.shows(record))?;
-                Ok((tail.starts, tail.leaves_out))
-            }
+/// Where to begin for so many lines, and whether something wanted stands before that.
+fn starts(wanted: &Sieve, chains: &[Vec<Piece>], lines: Lines) -> io::Result<(Vec<Start>, bool)> {
+    match lines {
+        Lines::All => Ok((vec![Start::ALL; chains.len()], false)),
+        Lines::Last(n) => {
+            let shown = |log, record: Option<&Record>| match record {
+                Some(record) => wanted.shows(log, record),
+                None => wanted.shows_torn(log),
+            };
+            let tail = tail::tail(chains, n, shown)?;
+            Ok((tail.starts, tail.leaves_out))
         }
     }
 }
@@ -106,17 +129,21 @@ impl Book {
         Self { folder, logs: servers.chain([herd]).collect() }
     }
 
-    /// Those that are named; all where none is.
-    fn only(mut self, typed: &[String], session: &Session) -> Result<Self, Failure> {
+    /// Those that are named; all where none is. The herd's own comes along, for what became of those servers, and
+    /// all do for who follows: only all numbers together tell that none is missing.
+    fn only(mut self, typed: &[String], follow: bool, session: &Session) -> Result<(Self, Option<Picked>), Failure> {
         if typed.is_empty() {
-            return Ok(self);
+            return Ok((self, None));
         }
         let known: Vec<&str> = self.logs.iter().map(|log| log.name.as_str()).collect();
         let place = session.target().map_or_else(|_| "herd.toml".to_owned(), |target| target.name);
         let picked = typed.iter().map(|typed| names::pick(typed, &known, &place)).collect::<Result<Vec<_>, _>>()?;
-        let mut nth = 0..;
-        self.logs.retain(|_| nth.next().is_some_and(|nth| picked.contains(&nth)));
-        Ok(self)
+        let names: Vec<String> = picked.iter().map(|&log| self.logs[log].name.clone()).collect();
+        self.logs.retain(|log| follow || log.place.is_none() || names.contains(&log.name));
+        let is_picked = |nth: &usize| names.contains(&self.logs[*nth].name);
+        let logs = (0..self.logs.len()).filter(is_picked).collect();
+        let herd = self.logs.len() - 1;
+        Ok((self, Some(Picked { logs, herd, names })))
     }
 
     fn names(&self) -> Vec<Name> {
@@ -182,9 +209,11 @@ enum Pace {
 struct Reader {
     merge: Merge,
     show: Show,
-    wanted: Wanted,
+    wanted: Sieve,
     /// The run whose records are being shown.
     run: Run,
+    /// That it has begun, which is still to be shown.
+    begun: Option<String>,
     /// Where the logs are, for a person.
     logs: String,
 }
@@ -203,12 +232,11 @@ impl Reader {
 
     /// Shows what there is and what comes, until the reader leaves.
     fn follow(&mut self, out: &mut Output) -> Result<(), Trouble> {
-        // What stood there when we came is in order but for its end.
-        while self.merge.take_in(Instant::now())? {
-            self.put(Instant::now(), out)?;
-        }
+        // What stood there when we came is in order but for its end, which was written while others still wrote.
+        let settled = SignedDuration::try_from(GAP_MAX).ok().and_then(|gap| Timestamp::now().checked_sub(gap).ok());
+        self.merge.is_settled_before(settled.map(when::rfc3339));
         loop {
-            self.look(Some(REORDER), Pace::All, out)?;
+            self.look(Some(GAP_MAX), Pace::All, out)?;
             std::thread::sleep(LOOK_EVERY);
         }
     }
@@ -250,15 +278,26 @@ impl Reader {
         let record = Record::read(line);
         if let Some((record, run)) = record.and_then(|record| Some((record, record.run_begins()?))) {
             // Each file says it; once is enough.
-            let is_new = self.run != run;
-            self.run = run;
-            return if is_new { out.stream(&self.show.run(log, &record)) } else { Ok(()) };
+            if std::mem::replace(&mut self.run, run) != run {
+                self.begun = Some(self.show.run(log, &record));
+            }
+            // Where not everything is shown, a run without anything to show is none.
+            return if self.wanted.asks() { Ok(()) } else { self.put_begun(out) };
         }
         // An empty line is the end of a torn one, written by who came after.
-        if !line.is_empty() && record.is_none_or(|record| self.wanted.shows(&record)) {
+        let is_shown = match &record {
+            Some(record) => self.wanted.shows(log, record),
+            None => !line.is_empty() && self.wanted.shows_torn(log),
+        };
+        if is_shown {
+            self.put_begun(out)?;
             out.stream(&self.show.line(log, line))?;
         }
         Ok(())
+    }
+
+    fn put_begun(&mut self, out: &mut Output) -> Result<(), Stop> {
+        self.begun.take().map_or(Ok(()), |begun| out.stream(&begun))
     }
 }
 
@@ -280,8 +319,8 @@ impl Live {
         let starts: Vec<Start> = chains.iter().map(|pieces| end_of(pieces)).collect();
         let show = Show::new(book.names(), out.pen(), out.json, true);
         let merge = book.merge(chains, &starts);
-        let wanted = Wanted { heartbeats: false };
-        Ok(Self { reader: Reader { merge, show, wanted, run: NO_RUN, logs }, book })
+        let wanted = Sieve::default();
+        Ok(Self { reader: Reader { merge, show, wanted, run: NO_RUN, begun: None, logs }, book })
     }
 
     /// Shows what has come. What a slow terminal cannot take is left out and counted.

@@ -1,9 +1,13 @@
 //! A line of a log as it is shown: for a person, or as one JSON document.
 
+use std::borrow::Cow;
+
+use regex::{Captures, Regex};
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
 
 use super::record::{Level, Record};
+use super::sieve::fate;
 use super::stream::Gap;
 use crate::cli::term::{self, Pen};
 use crate::cli::{escape, human};
@@ -17,6 +21,8 @@ pub struct Show {
     pen: Pen,
     json: bool,
     prefix: bool,
+    /// What is highlighted in the text.
+    grep: Option<Regex>,
 }
 
 /// Whose log it is.
@@ -41,7 +47,14 @@ impl Show {
     pub fn new(names: Vec<Name>, pen: Pen, json: bool, prefix: bool) -> Self {
         let widest = names.iter().map(|name| escape::text(&name.name).width()).max().unwrap_or(0);
         let labels = names.iter().map(|name| label(name, widest, pen)).collect();
-        Self { names, labels, pen, json, prefix }
+        Self { names, labels, pen, json, prefix, grep: None }
+    }
+
+    /// With what matches `grep` made to stand out.
+    #[must_use]
+    pub fn highlighting(mut self, grep: Option<Regex>) -> Self {
+        self.grep = grep.filter(|_| self.pen.styled);
+        self
     }
 
     /// One line, without its ending, of the log with this index.
@@ -51,7 +64,12 @@ impl Show {
         if self.json {
             return self.document(log, record, &escape::line(text));
         }
-        let message = self.message(record.map(|record| record.level), &escape::line(text));
+        let text = self.highlighted(escape::line(text));
+        let fate = record.filter(|_| self.names[log].place.is_none()).and_then(|record| fate(&record));
+        let message = match fate {
+            Some((_, state)) => self.pen.ink(colour(state), &format!("── {text} ──")),
+            None => self.message(record.map(|record| record.level), &text),
+        };
         if !self.prefix {
             return message;
         }
@@ -107,6 +125,16 @@ impl Show {
         })
     }
 
+    fn highlighted<'a>(&self, text: Cow<'a, str>) -> Cow<'a, str> {
+        match &self.grep {
+            Some(grep) => {
+                let found = |found: &Captures<'_>| self.pen.ink(term::FOUND, &found[0]);
+                Cow::Owned(grep.replace_all(&text, found).into_owned())
+            }
+            None => text,
+        }
+    }
+
     fn message(&self, level: Option<Level>, text: &str) -> String {
         match level {
             Some(Level::In) => format!("IN  {text}"),
@@ -116,6 +144,15 @@ impl Show {
             Some(Level::Debug) => self.pen.ink(term::DIM, text),
             Some(Level::Info) | None => text.to_owned(),
         }
+    }
+}
+
+fn colour(state: &str) -> anstyle::Style {
+    match state {
+        "running" => term::GOOD,
+        "paused" => term::WARN,
+        "stopped" => term::DIM,
+        _ => term::BAD,
     }
 }
 
@@ -150,8 +187,8 @@ mod tests {
             "15:04:05.123456 #10437 Clark    | IN  client 127.0.0.1:52144 | IAMAT kiwi +34-118 1"
         );
         assert_eq!(
-            show(false, true).line(2, b"2026-11-23T15:04:05.123456Z #7 WARN  Clark crashed"),
-            "15:04:05.123456 #7     herd     | WARN Clark crashed"
+            show(false, true).line(2, b"2026-11-23T15:04:05.123456Z #7 ERROR Clark crashed: it panicked"),
+            "15:04:05.123456 #7     herd     | ── Clark crashed: it panicked ──"
         );
     }
 

@@ -22,7 +22,7 @@ pub struct Tail {
 /// # Errors
 ///
 /// If a file cannot be read.
-pub fn tail(logs: &[Vec<Piece>], wanted: usize, shown: impl Fn(&Record) -> bool) -> io::Result<Tail> {
+pub fn tail(logs: &[Vec<Piece>], wanted: usize, shown: impl Fn(usize, Option<&Record>) -> bool) -> io::Result<Tail> {
     let mut logs = logs.iter().map(|pieces| Backward::new(pieces)).collect::<io::Result<Vec<_>>>()?;
     let mut heads = BinaryHeap::new();
     for (nth, log) in logs.iter_mut().enumerate() {
@@ -32,7 +32,7 @@ pub fn tail(logs: &[Vec<Piece>], wanted: usize, shown: impl Fn(&Record) -> bool)
     while found < wanted {
         let Some((_, nth)) = heads.pop() else { break };
         let log = &mut logs[nth];
-        found += usize::from(Record::read(&log.line).is_none_or(|record| shown(&record)));
+        found += usize::from(shown(nth, Record::read(&log.line).as_ref()));
         log.take();
         heads.extend(log.previous()?.map(|key| (key, nth)));
     }

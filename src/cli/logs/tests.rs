@@ -53,13 +53,16 @@ impl Folder {
 
     fn reader(&self, lines: Lines) -> (Reader, bool) {
         let book = self.book();
-        let wanted = Wanted { heartbeats: false };
+        let wanted = Sieve::default();
         let chains = book.chains().unwrap();
-        let (starts, leaves_out) = wanted.starts(&chains, lines).unwrap();
+        let (starts, leaves_out) = starts(&wanted, &chains, lines).unwrap();
         let pen = crate::cli::term::Pen { styled: false };
         let show = Show::new(book.names(), pen, false, false);
         let run = starts.iter().map(|start| start.run).max().unwrap();
-        (Reader { merge: book.merge(chains, &starts), show, wanted, run, logs: "./logs".into() }, leaves_out)
+        (
+            Reader { merge: book.merge(chains, &starts), show, wanted, run, begun: None, logs: "./logs".into() },
+            leaves_out,
+        )
     }
 
     /// The merged output, a line each, without the marks between runs.
@@ -243,7 +246,7 @@ fn a_slow_reader_skips_and_counts_exactly() {
     let starts: Vec<Start> = chains.iter().map(|pieces| end_of(pieces)).collect();
     let show = Show::new(book.names(), crate::cli::term::Pen { styled: false }, false, true);
     let merge = book.merge(chains, &starts);
-    let reader = Reader { merge, show, wanted: Wanted { heartbeats: false }, run: NO_RUN, logs: "./logs".into() };
+    let reader = Reader { merge, show, wanted: Sieve::default(), run: NO_RUN, begun: None, logs: "./logs".into() };
     let mut live = Live { reader, book };
     let (mut out, answers, _) = Output::captured(false);
     folder.write("Clark.log", &(heading(RUN, "Clark") + &record(1, "one")));

@@ -101,7 +101,7 @@ fn a_report_is_not_told_back_over_its_own_link_and_is_told_over_every_other() {
         link.hear(b"HEARD 0", &mut atlas).unwrap();
     }
     assert_eq!(one.hear(report("a +1-1 1").as_bytes(), &mut atlas), Ok(Effect::Learned));
-    assert_eq!(other.hear(report("a +1-1 1").as_bytes(), &mut atlas), Ok(Effect::Nothing), "known already");
+    assert_eq!(other.hear(report("a +1-1 1").as_bytes(), &mut atlas), Ok(Effect::Known));
     assert_eq!(tell(&mut one, &atlas, 1000), [] as [String; 0]);
     assert_eq!((one.told(), one.confirmed()), (Some(1), 1), "it has what it said");
     assert_eq!(tell(&mut one, &atlas, 1000), ["TOLD 1 0"], "the heartbeat names it");
@@ -346,7 +346,7 @@ impl Pair {
         match link.hear(line.as_bytes(), &mut self.atlases[end]).unwrap() {
             Effect::Answer => link.say_heard(&mut out),
             Effect::GoneBack => link.say_mark(&mut out),
-            Effect::Nothing | Effect::Learned | Effect::Acknowledged => {}
+            Effect::Nothing | Effect::Learned | Effect::Known | Effect::Stale | Effect::Acknowledged => {}
         }
         self.wires[1 - end].extend(String::from_utf8(out).unwrap().lines().map(str::to_owned));
         self.check_heard(end);
