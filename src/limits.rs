@@ -347,6 +347,8 @@ pub const CHAOS_RSS_KB_MAX: u64 = 256 * 1024;
 pub const CHAOS_LINE_BYTES: u64 = 1024;
 /// A client waits so long for an answer: longer than any pause, and what is then missing is missing.
 pub const CHAOS_PATIENCE: Duration = Duration::from_secs(20);
+/// A log file of a herd of one's own, in bytes; each server keeps two.
+pub const CHAOS_LOG_BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// How often the herd is looked at while things are done to it.
 pub const CHAOS_LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How often it is looked at while it should come to agree.
