@@ -6,7 +6,7 @@
 //! [`events`] out, and log records to the appender.
 //!
 //! Reading order: here (serve, obey, leave), `state` what its tasks share, `door` who is let in, `connection` a client,
-//! `link` a neighbour, [`fault`] what can be wrong with it, `setbacks` what it then does, `confirm` when an answer may
+//! `handshake` and `link` a neighbour, [`fault`] what can be wrong with it, `setbacks` what it then does, `confirm` when an answer may
 //! be written, `lookup` places, [`archive`] the disk, `socket` what all connections do, [`journal`], `logfile` and
 //! [`record`] the log, [`vitals`] and [`counts`] what it shows, [`events`] what it tells, [`question`] what it may be
 //! asked, [`clock`].
@@ -19,6 +19,7 @@ pub mod counts;
 mod door;
 pub mod events;
 pub mod fault;
+mod handshake;
 pub mod journal;
 mod link;
 mod logfile;
