@@ -1,5 +1,5 @@
 //! What each level of `ack` loses when the answering server is killed at the instant of an answer, while its
-//! neighbours live: `cargo bench --bench durability -- [KILLS]`. And what an archive costs: a load of a million
+//! neighbours live: `cargo bench --bench durability -- [KILLS] [LEVEL]`. And what an archive costs: a load of a million
 //! clients, and answers a second that wait for the disk.
 
 #[path = "../tests/losses.rs"]
@@ -23,18 +23,22 @@ const CLIENTS: usize = 1_000_000;
 fn main() {
     // Cargo says `--bench` first.
     let kills = std::env::args().skip(1).find_map(|arg| arg.parse().ok()).unwrap_or(KILLS);
-    for (word, ack) in [("sent", Ack::Sent), ("heard", Ack::Heard), ("stored", Ack::Stored)] {
-        let start = Instant::now();
-        let found = losses::of_kills(ack, kills, Signal::Kill);
-        println!(
-            "ack = {word:8} {} kills, {} updates answered ({} of them unconfirmed): {} unknown while it is down, {} lost; {:.0} s",
-            found.kills,
-            found.answered,
-            found.unconfirmed,
-            found.lost_while_down,
-            found.lost,
-            start.elapsed().as_secs_f64()
-        );
+    let levels = [("sent", Ack::Sent), ("heard", Ack::Heard), ("stored", Ack::Stored)];
+    let only = std::env::args().find(|arg| levels.iter().any(|(word, _)| word == arg));
+    for (word, ack) in levels.into_iter().filter(|(word, _)| only.as_deref().is_none_or(|only| only == *word)) {
+        for (how, signal) in [("kills", Signal::Kill), ("power cuts", Signal::PowerCut)] {
+            let start = Instant::now();
+            let found = losses::of_kills(ack, kills, signal);
+            println!(
+                "ack = {word:8} {} {how}, {} updates answered ({} of them unconfirmed): {} unknown while it is down, {} lost; {:.0} s",
+                found.kills,
+                found.answered,
+                found.unconfirmed,
+                found.lost_while_down,
+                found.lost,
+                start.elapsed().as_secs_f64()
+            );
+        }
     }
     load();
 }

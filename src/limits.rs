@@ -173,6 +173,8 @@ pub const ATTRIBUTION_BYTES_MAX: usize = 1024;
 /// One commit takes about so much: some fifty thousand reports, which are copied in a few milliseconds. More would
 /// hold up the server while it copies them.
 pub const ARCHIVE_BATCH_BYTES: usize = 4 * 1024 * 1024;
+/// Clients that are forgotten and still in the archive, while that takes nothing: one order each, by hand.
+pub const FORGOTTEN_MAX: usize = 1024;
 /// A load comes in pieces of this size, so that a server being loaded can still be killed.
 pub const ARCHIVE_LOAD_BYTES: usize = 1024 * 1024;
 /// Pieces of a load on their way: one being learnt, the next being read.
@@ -345,6 +347,8 @@ pub const CHAOS_RSS_KB_MAX: u64 = 256 * 1024;
 pub const CHAOS_LINE_BYTES: u64 = 1024;
 /// A client waits so long for an answer: longer than any pause, and what is then missing is missing.
 pub const CHAOS_PATIENCE: Duration = Duration::from_secs(20);
+/// A log file of a herd of one's own, in bytes; each server keeps two.
+pub const CHAOS_LOG_BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// How often the herd is looked at while things are done to it.
 pub const CHAOS_LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How often it is looked at while it should come to agree.

@@ -11,7 +11,7 @@ use nix::sys::signal::{Signal as Unix, kill};
 use nix::unistd::Pid;
 
 use crate::commands::Field;
-use crate::losses::{self, Losses};
+use crate::losses;
 use crate::support::{Herd, wait_until};
 
 fn archived(ack: Ack) -> impl FnOnce(&mut Config) {
@@ -131,10 +131,34 @@ fn a_disk_in_trouble_holds_up_only_answers_that_say_stored() {
 
 #[test]
 fn nothing_heard_is_lost_with_the_server_that_answered() {
-    let Losses { kills, answered, lost_while_down, lost, unconfirmed } =
-        losses::of_kills(Ack::Heard, 200, Signal::Kill);
-    assert!(kills == 200 && answered >= kills, "{answered}");
-    assert_eq!((lost_while_down, lost), (0, 0), "of {answered} answered, {unconfirmed} unconfirmed");
+    for signal in [Signal::Kill, Signal::PowerCut] {
+        let found = losses::of_kills(Ack::Heard, 100, signal);
+        assert!(found.kills == 100 && found.answered >= found.kills, "{found:?}");
+        assert_eq!((found.lost_while_down, found.lost), (0, 0), "{signal:?}: {found:?}");
+    }
+}
+
+#[test]
+fn a_client_that_was_forgotten_does_not_come_back_from_the_disk() {
+    let field = Field::new();
+    field.edit(|toml| toml.replace("# [archive] ", "[archive] ").replace("# path = \"data\"", "path = \"data\""));
+    for (known, line) in [(0, "forget kiwi"), (1, "ps")] {
+        assert_eq!(field.run("up -d").code, 0);
+        assert_eq!(knows(&field), [known; 5]);
+        assert_eq!(field.run("iamat kiwi +1+1 --to Clark").code, 0);
+        assert_eq!(field.run("iamat mango +1+1 --to Bona").code, 0);
+        wait_until("all to be stored", || {
+            let status = field.json("ps --json");
+            status["servers"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .all(|server| server["archive"]["lag"] == 0 && server["knows"] == 2)
+        });
+        let done = field.run(line);
+        assert_eq!(done.code, 0, "{done:?}");
+        assert_eq!(field.run("down").code, 0);
+    }
 }
 
 #[test]

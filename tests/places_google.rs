@@ -265,7 +265,9 @@ fn silence_ends_within_the_deadline() {
                 assert!(start.elapsed() <= limits::LOOKUP_MAX);
                 resume();
                 assert_eq!(answer["status"], "UNKNOWN_ERROR", "{scenario:?} {api:?}");
-                assert_eq!(answer["error_message"], "herdctl: the places provider did not answer within 4 s");
+                // By its own deadline, or on a slow machine by that of the whole lookup.
+                let message = answer["error_message"].as_str().unwrap();
+                assert!(message.starts_with("herdctl: the places provider did not answer within "), "{message}");
                 assert_eq!(fake.requests().len(), 1, "what was slow is not asked again");
             }
         }

@@ -31,7 +31,7 @@ const TEMPLATE: &str = "{before-help}{about-with-newline}
 
 {all-args}{after-help}";
 
-/// A herd of location servers that you can run, watch and break on purpose.
+/// A herd of location servers to run, watch and break on purpose.
 #[derive(Debug, Parser)]
 #[command(
     name = "herdctl",
@@ -272,7 +272,7 @@ pub enum Command {
         help_template = TEMPLATE
     )]
     Bench(Bench),
-    /// Break the herd on purpose, and judge whether it kept its promises
+    /// Break the herd on purpose, and judge what it promised
     #[command(
         before_help = "Example: herdctl chaos --own --for 10s",
         after_help = "Clients talk to the servers over TCP while a schedule drawn from --seed is done to them; then all is healed, and what was answered is held against what is promised. The seed is always printed; it gives the same schedule again, not the same timing. Ctrl-C ends it early: it heals and judges what there is. Exit code 8: a promise was broken.",
@@ -291,7 +291,7 @@ pub enum Command {
     Init(Init),
     /// Write a script that completes commands in your shell
     #[command(
-        before_help = "Example: source <(herdctl completions bash)",
+        before_help = "Example: herdctl completions fish | source",
         after_help = "bash, zsh or fish. Servers complete with the names of the running herd, or of herd.toml.",
         help_template = TEMPLATE
     )]

@@ -90,7 +90,8 @@ fn zsh(script: &str) -> String {
         let is_server = line.contains(":SERVER:_default") || line.contains(":S,…:_default") || is_named(line);
         if is_server { line.replacen(":_default", ":_herdctl_names", 1) } else { line.to_owned() }
     };
-    let mut lines: Vec<String> = script.lines().map(offers).collect();
+    // Commands that are not for people are not offered.
+    let mut lines: Vec<String> = script.lines().filter(|line| !line.starts_with("'__")).map(offers).collect();
     // `#compdef herdctl` must stay the first line.
     lines.insert(1.min(lines.len()), names.to_owned());
     lines.join("\n") + "\n"
@@ -154,7 +155,8 @@ mod tests {
         for shell in [args::Shell::Bash, args::Shell::Zsh, args::Shell::Fish] {
             let script = script(shell);
             assert!(script.contains("herdctl __names"), "{shell:?}");
-            assert!(script.contains("whatsat") && !script.contains("__supervise "), "{shell:?}");
+            assert!(script.contains("whatsat"), "{shell:?}");
+            assert!(!script.lines().any(|line| line.starts_with("'__")), "{shell:?}");
         }
         let zsh = script(args::Shell::Zsh);
         assert!(zsh.starts_with("#compdef herdctl\n"));

@@ -75,7 +75,8 @@ pub async fn forget(herd: &Shared, order: &ForgetOrder) -> Result<Forgotten, Fai
         may_return.push("a neighbour tells it again and again: a client may still be saying it".into());
     }
     if herd.config.archive.is_some() {
-        may_return.push("the archives on the disk keep it, and a server that starts reads its own".into());
+        let down = silent.iter().filter(|server| !lives(server.state));
+        may_return.extend(down.map(|server| format!("{} {}, and its archive may keep it", server.server, server.why)));
     }
     let faults = herd.faults.count();
     if faults > 0 {

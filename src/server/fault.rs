@@ -1,5 +1,5 @@
 //! What can be wrong with one direction of a link, and the one seam where it is: between a neighbour's socket and
-//! the link that hears it. Whatever is heard of a neighbour, its hello included, comes through an [`Inlet`].
+//! the link that hears it. Whatever is heard of a neighbour, its hello included, comes through an `Inlet`.
 //!
 //! A fault acts where the bytes arrive. That is the whole of it: what is delayed waits here, what is lost is dropped
 //! here, and a silent cut is an end that stops reading, so that the sender's kernel fills up as it does in a real

@@ -1,6 +1,6 @@
-//! How a link is made: one end dials, both say their hellos, each proves itself to the other.
+//! How a connection to a neighbour begins: dialled or answered, both ends prove themselves, or there is no link.
 //!
-//! A connection that proves nothing leaves as it came; its reason goes to the log. Faults act here as they do later.
+//! What is said and checked is [`protocol::hello`](crate::protocol::hello)'s; here are the sockets and the deadlines.
 
 use std::fmt;
 use std::io;
@@ -70,6 +70,7 @@ impl From<Refusal> for NoLink {
     }
 }
 
+/// Connects to a neighbour and proves itself.
 pub(super) async fn dial(server: &Rc<Server>, neighbour: usize) -> Result<Made<'_>, NoLink> {
     if server.neighbours[neighbour].fault.get().is_closed() {
         return Err(NoLink::Cut);
@@ -108,6 +109,7 @@ async fn prove_as_dialer(
     Ok(proven)
 }
 
+/// Answers a hello; what has come after it is in `inbox`.
 pub(super) async fn prove_as_listener<'a>(
     server: &'a Rc<Server>,
     stream: &mut TcpStream,

@@ -1,4 +1,4 @@
-//! A connection to a neighbour: dialled or answered, proven, then one loop that tells what follows `told`.
+//! A connection to a neighbour: once proven, one loop that tells what follows `told`.
 //!
 //! The loop never stops reading because it cannot write: a cycle of servers that each wait to write before they read
 //! would stand still for ever. What it says goes out in one write a burst. A neighbour that is slow costs nothing

@@ -69,9 +69,8 @@ pub(super) fn answer(server: &Server, question: Question) {
         }
         Question::Forget { client, to } => {
             let forgotten = known(server.node.borrow().atlas(), &client);
-            if server.node.borrow_mut().atlas_mut().forget(&client) {
+            if server.forget(&client) {
                 warn!("forgot client {} by order of the operator", client.escape_ascii());
-                server.show_atlas();
             }
             let _ = to.send(forgotten);
         }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use tokio::sync::Notify;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::Secret;
 use super::clock;
@@ -47,6 +47,8 @@ pub(super) struct Server {
     pub(super) vitals: Arc<Vitals>,
     pub(super) herald: Herald,
     pub(super) links_made: Cell<u32>,
+    /// Clients that the operator has had forgotten and the archive has not; none without an archive.
+    pub(super) forgotten: RefCell<Vec<Vec<u8>>>,
     /// Connections are to be reset, not closed.
     pub(super) power_cut: Rc<Cell<bool>>,
     pub(super) leaving: Cell<Leaving>,
@@ -118,6 +120,7 @@ impl Server {
             lookups: Lookups::new(provider, limits.lookups_max, Arc::clone(&vitals)),
             scratch: Scratch::new(),
             links_made: Cell::new(0),
+            forgotten: RefCell::default(),
             power_cut: Rc::default(),
             leaving: Cell::new(Leaving::No),
             leave: Notify::new(),
@@ -163,6 +166,24 @@ impl Server {
         self.vitals.edition.store(atlas.edition(), Relaxed);
         self.vitals.knows.store(atlas.len() as u64, Relaxed);
         self.vitals.digest.store(atlas.digest(), Relaxed);
+    }
+
+    /// Takes a client out of what is known, and out of the archive; says whether it was known. The archive may hold
+    /// it even if nobody knows it any more.
+    pub(super) fn forget(&self, client: &[u8]) -> bool {
+        let known = self.node.borrow_mut().atlas_mut().forget(client);
+        self.show_atlas();
+        let mut forgotten = self.forgotten.borrow_mut();
+        if self.config.archive.is_none() || forgotten.iter().any(|other| other == client) {
+            return known;
+        }
+        if forgotten.len() < limits::FORGOTTEN_MAX {
+            forgotten.push(client.to_vec());
+            self.moved.notify_waiters();
+        } else {
+            warn!("the archive keeps client {}: it has too many to forget", client.escape_ascii());
+        }
+        known
     }
 
     /// Takes note of what is wrong with the links from its neighbours, in their order; what is not named is well.

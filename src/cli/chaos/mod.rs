@@ -65,10 +65,11 @@ pub fn run(args: &args::Chaos, session: &mut Session) -> Done {
     let performed = perform(&asked, target, own.as_ref().map(|own| own.ack), session);
     let keep = performed.as_ref().map_or(true, |performance| !performance.verdict.held);
     let logs = own.map(|own| own.end(keep)).transpose();
-    let performance = performed?;
-    if let Some(logs) = logs?.flatten() {
-        session.out.message(&format!("the logs of that herd are in {}", session.path(&logs)));
+    if let Ok(Some(Some(logs))) = &logs {
+        session.out.message(&format!("the logs of that herd are in {}", session.path(logs)));
     }
+    let performance = performed?;
+    logs?;
     tell(&performance, args.history.as_deref(), session)
 }
 
@@ -225,9 +226,9 @@ fn whole_herd(ps: &Ps, ack: Option<Ack>, asked: &Asked) -> Result<(Begin, Vec<(S
         servers: ps.servers.iter().map(|server| server.name.clone()).collect(),
         links: ps.links.iter().map(|link| [link.from.clone(), link.to.clone()]).collect(),
         ack: match ack {
-            Ack::Heard => history::Ack::Heard,
-            // What a disk keeps of a server that died comes back with it; until then no neighbour is promised to have it.
-            Ack::Sent | Ack::Stored => history::Ack::Sent,
+            // What is stored has been heard by a neighbour, too.
+            Ack::Heard | Ack::Stored => history::Ack::Heard,
+            Ack::Sent => history::Ack::Sent,
         },
         answer_ms_max: ms(limits::CHAOS_ANSWER_MAX),
         settle_ms_max: ms(asked.settle),

@@ -82,7 +82,12 @@ fn prepare(from: Option<Config>, path: &std::path::Path) -> Result<Config, Failu
         .map_err(|why| trouble("cannot write into the temporary folder", &why))?;
     config.path = path.to_owned();
     config.log.directory = path.with_file_name("logs");
-    config.secret_file = None;
+    // What happened last is enough to look at, and a long run would fill the disk.
+    (config.log.file_bytes_max, config.log.files_max) = (limits::CHAOS_LOG_BYTES_MAX, 2);
+    (config.secret_file, config.archive) = (None, None);
+    if config.ack == Ack::Stored {
+        config.ack = Ack::Heard;
+    }
     // Nobody else is to be asked for what nobody wants to know.
     config.places = Places::default();
     let mut rng = Rng::new(getrandom::u64().unwrap_or_else(|_| u64::from(std::process::id())));

@@ -22,6 +22,7 @@ use redb::{
 };
 
 use super::flaw::Flaw;
+use super::keeper::Batch;
 use crate::limits;
 use crate::protocol::atlas::Edition;
 use crate::protocol::line::Report;
@@ -131,14 +132,14 @@ impl ArchiveFile {
         Ok(lines.is_empty() || hear(lines))
     }
 
-    /// Writes the newest reports up to `edition` of this run, in one commit.
+    /// Writes a batch of this run, in one commit.
     ///
     /// # Errors
     ///
     /// [`Flaw`]: nothing of this batch counts, and the file takes no other before it has been opened again.
-    pub(super) fn store(&mut self, lines: &[u8], run: u64, edition: Edition) -> Result<(), Flaw> {
+    pub(super) fn store(&mut self, batch: &Batch, run: u64) -> Result<(), Flaw> {
         let transaction = self.begin()?;
-        write(&transaction, lines, run, edition)?;
+        write(&transaction, batch, run)?;
         transaction.commit().map_err(redb::Error::from)?;
         self.is_still_there()
     }
@@ -226,16 +227,19 @@ fn describe(transaction: &WriteTransaction, owner: &Owner) -> Result<(), redb::E
 }
 
 /// In the order of the names, which is the order of the pages.
-fn write(transaction: &WriteTransaction, lines: &[u8], run: u64, edition: Edition) -> Result<(), redb::Error> {
-    let mut batch: Vec<Report<'_>> = lines.split(|&byte| byte == b'\n').filter_map(Report::parse).collect();
-    batch.sort_unstable_by(|one, other| one.client().cmp(other.client()));
+fn write(transaction: &WriteTransaction, batch: &Batch, run: u64) -> Result<(), redb::Error> {
+    let mut newest: Vec<Report<'_>> = batch.lines.split(|&byte| byte == b'\n').filter_map(Report::parse).collect();
+    newest.sort_unstable_by(|one, other| one.client().cmp(other.client()));
     let mut reports = transaction.open_table(REPORTS)?;
-    for report in batch {
+    for client in &batch.forgotten {
+        reports.remove(client.as_slice())?;
+    }
+    for report in newest {
         reports.insert(report.client(), report.line())?;
     }
     let mut progress = transaction.open_table(PROGRESS)?;
     progress.insert("run", run)?;
-    progress.insert("edition", edition)?;
+    progress.insert("edition", batch.edition)?;
     Ok(())
 }
 

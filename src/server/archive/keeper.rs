@@ -20,6 +20,8 @@ use crate::server::state::random;
 
 /// What follows an edition, on its way to the disk.
 pub(super) struct Batch {
+    /// Clients to be taken out first.
+    pub(super) forgotten: Vec<Vec<u8>>,
     /// Whole lines, each ended by LF.
     pub(super) lines: Vec<u8>,
     /// Where it ends.
@@ -28,17 +30,18 @@ pub(super) struct Batch {
 
 impl Batch {
     /// About as much as a batch may hold of what follows `told`, and whether that is all.
-    pub(super) fn after(told: Edition, atlas: &Atlas) -> (Self, bool) {
+    pub(super) fn after(told: Edition, atlas: &Atlas, forgotten: &[Vec<u8>]) -> (Self, bool) {
         let (mut lines, mut edition) = (Vec::new(), told);
+        let forgotten = forgotten.to_vec();
         for entry in atlas.after(told) {
             if lines.len() >= limits::ARCHIVE_BATCH_BYTES {
-                return (Self { lines, edition }, false);
+                return (Self { forgotten, lines, edition }, false);
             }
             edition = entry.edition;
             lines.extend_from_slice(entry.line);
             lines.push(b'\n');
         }
-        (Self { lines, edition: atlas.edition() }, true)
+        (Self { forgotten, lines, edition: atlas.edition() }, true)
     }
 }
 
@@ -94,7 +97,7 @@ impl<D: Disk> Keeping<D> {
         while let Some(batch) = self.batches.blocking_recv() {
             // Nothing is written for a server that was killed.
             self.is_wanted()?;
-            match contained(|| file.store(&batch.lines, self.run, batch.edition)) {
+            match contained(|| file.store(&batch, self.run)) {
                 Ok(()) => {
                     failures = 0;
                     self.say(News::Stored)?;

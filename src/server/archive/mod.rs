@@ -42,10 +42,22 @@ pub(super) struct Archive {
     told: Option<Edition>,
     /// Up to here every report is in the file, itself or a newer one of its client (as of a link: `Link::confirmed`).
     whole: Edition,
-    /// The batch that is being written: where it ends, and whether it was all there was.
-    writing: Option<(Edition, bool)>,
+    /// The batch that is being written.
+    writing: Option<Writing>,
+    /// Clients to be taken out of the file, those of the batch that is being written first.
+    forgotten: Vec<Vec<u8>>,
     /// The trouble that has been said, by its code.
     trouble: Option<i32>,
+}
+
+/// A batch on its way to the disk.
+struct Writing {
+    /// Where it ends.
+    edition: Edition,
+    /// It holds all there was.
+    whole: bool,
+    /// So many clients are taken out with it.
+    forgotten: usize,
 }
 
 /// What the keeper has to say.
@@ -95,7 +107,19 @@ impl Archive {
         let (batches, told) = mpsc::channel(1);
         let (news, heard) = mpsc::channel(limits::ARCHIVE_NEWS_MAX);
         let keeper = Keeper::spawn(path.clone(), owner, disk, told, news)?;
-        Ok((Self { path, batches, news: heard, told: None, whole: 0, writing: None, trouble: None }, keeper))
+        Ok((
+            Self {
+                path,
+                batches,
+                news: heard,
+                told: None,
+                whole: 0,
+                writing: None,
+                forgotten: Vec::new(),
+                trouble: None,
+            },
+            keeper,
+        ))
     }
 
     /// What the keeper says next.
@@ -116,28 +140,35 @@ impl Archive {
         super::Trouble::Archive { path: self.path.clone(), why: Refusal(flaw) }
     }
 
-    /// Hands what follows to the keeper, if it is free and there is something.
-    fn tell(&mut self, atlas: &Atlas) {
-        let Some(told) = self.told.filter(|&told| self.writing.is_none() && told < atlas.edition()) else { return };
-        let (batch, whole) = Batch::after(told, atlas);
-        let edition = batch.edition;
+    /// Hands what follows to the keeper, and who is forgotten, if it is free and there is something.
+    fn tell(&mut self, atlas: &Atlas, forgotten: &mut Vec<Vec<u8>>) {
+        let Some(told) = self.told.filter(|_| self.writing.is_none()) else { return };
+        self.forgotten.append(forgotten);
+        if told >= atlas.edition() && self.forgotten.is_empty() {
+            return;
+        }
+        let (batch, whole) = Batch::after(told, atlas, &self.forgotten);
+        let writing = Writing { edition: batch.edition, whole, forgotten: self.forgotten.len() };
         if self.batches.try_send(batch).is_ok() {
-            self.writing = Some((edition, whole));
+            self.writing = Some(writing);
         }
     }
 
     fn hear(&mut self, news: News) -> Effect {
         match news {
             News::Open(edition) => {
+                // Whoever is to be forgotten may be known again, and the file told so: then it must be told once more.
+                let edition = if self.forgotten.is_empty() { edition } else { 0 };
                 (self.told, self.writing) = (Some(edition), None);
                 self.whole = self.whole.min(edition);
                 Effect::Nothing
             }
             News::Stored => {
-                let Some((edition, whole)) = self.writing.take() else { return Effect::Nothing };
-                self.told = Some(edition);
-                if whole {
-                    self.whole = edition;
+                let Some(written) = self.writing.take() else { return Effect::Nothing };
+                self.told = Some(written.edition);
+                self.forgotten.drain(..written.forgotten);
+                if written.whole {
+                    self.whole = written.edition;
                 }
                 if self.trouble.take().is_some() { Effect::Recovered } else { Effect::Stored }
             }
@@ -153,7 +184,8 @@ impl Archive {
 
     /// Nothing more can be done for what the server knows now.
     fn is_done(&self, atlas: &Atlas) -> bool {
-        self.trouble.is_some() || (self.writing.is_none() && self.told == Some(atlas.edition()))
+        let all_told = self.told == Some(atlas.edition()) && self.forgotten.is_empty();
+        self.trouble.is_some() || (self.writing.is_none() && all_told)
     }
 }
 
@@ -177,7 +209,7 @@ pub(super) fn learn(server: &Server, lines: &[u8]) -> Result<(), Flaw> {
 pub(super) async fn follow(server: Rc<Server>, mut archive: Archive) {
     show(&server, &archive);
     loop {
-        archive.tell(server.node.borrow().atlas());
+        archive.tell(server.node.borrow().atlas(), &mut server.forgotten.borrow_mut());
         if server.leaving.get() == Leaving::Archive && archive.is_done(server.node.borrow().atlas()) {
             return;
         }

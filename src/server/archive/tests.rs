@@ -126,7 +126,7 @@ impl Followed {
     /// Hears until the effect of some news is this.
     fn until(&mut self, atlas: &Atlas, wanted: &Effect) {
         loop {
-            self.archive.tell(atlas);
+            self.archive.tell(atlas, &mut Vec::new());
             let news = self.next();
             if self.archive.hear(news) == *wanted {
                 return;
@@ -137,7 +137,7 @@ impl Followed {
     /// Tells and hears until everything is on the disk.
     fn settle(&mut self, atlas: &Atlas) {
         while self.archive.trouble.is_some() || !self.archive.is_done(atlas) {
-            self.archive.tell(atlas);
+            self.archive.tell(atlas, &mut Vec::new());
             let news = self.next();
             self.archive.hear(news);
         }
@@ -194,7 +194,7 @@ fn a_full_disk_loses_nothing_and_catches_up_when_there_is_room() {
         (100..300).for_each(|client| learn(&mut atlas, client, 2));
 
         disk.0.store(writes, Relaxed);
-        followed.archive.tell(&atlas);
+        followed.archive.tell(&atlas, &mut Vec::new());
         let news = followed.next();
         let effect = followed.archive.hear(news);
         if effect == Effect::Stored {
@@ -219,6 +219,33 @@ fn a_full_disk_loses_nothing_and_catches_up_when_there_is_room() {
         let (path, _folder) = followed.end();
         assert_eq!(read(&path).unwrap(), lines_of(&atlas));
     }
+}
+
+#[test]
+fn who_is_forgotten_is_out_of_the_file_and_who_is_known_again_is_in_it() {
+    let disk = SmallDisk::taking(u64::MAX);
+    let (mut followed, mut atlas) = (Followed::on(disk.clone()), Atlas::new());
+    (0..100).for_each(|client| learn(&mut atlas, client, 1));
+    followed.settle(&atlas);
+    let forget = |atlas: &mut Atlas, archive: &mut Archive, clients: [u64; 2]| {
+        let mut forgotten = clients.map(|client| format!("client-{client}").into_bytes()).to_vec();
+        forgotten.iter().for_each(|client| assert!(atlas.forget(client)));
+        learn(atlas, clients[1], 2);
+        archive.tell(atlas, &mut forgotten);
+        assert!(forgotten.is_empty());
+    };
+    forget(&mut atlas, &mut followed.archive, [1, 2]);
+    followed.settle(&atlas);
+    // And when the disk is full just then.
+    disk.0.store(2, Relaxed);
+    forget(&mut atlas, &mut followed.archive, [3, 4]);
+    followed.until(&atlas, &Effect::Trouble("No space left on device (os error 28)".into()));
+    disk.0.store(u64::MAX, Relaxed);
+    followed.settle(&atlas);
+    let (path, _folder) = followed.end();
+    let left = read(&path).unwrap();
+    assert_eq!(left, lines_of(&atlas));
+    assert_eq!(left.len(), 98);
 }
 
 #[test]
