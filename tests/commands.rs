@@ -252,11 +252,16 @@ fn logs_work_without_a_herd_and_go_on_with_a_new_one() {
     let field = Field::new();
     assert_eq!(field.run("logs").err.lines().next(), Some("no logs yet in ./logs"));
     let mut follow = field.command(&["logs", "clark", "-f"]).stdout(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(follow.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let stdout = BufReader::new(follow.stdout.take().unwrap());
+    let (say, said) = std::sync::mpsc::sync_channel(1000);
+    thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| say.send(line)));
     for _ in 0..2 {
         assert_eq!(field.run("up -d").code, 0);
-        assert!(lines.any(|line| line.starts_with("── herd up since ")));
-        assert!(lines.any(|line| line.contains("Clark | listening on")));
+        let mut missing = vec!["── herd up since ", "Clark | listening on"];
+        while !missing.is_empty() {
+            let line = said.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("{missing:?} does not come"));
+            missing.retain(|part| !line.contains(part));
+        }
         assert_eq!(field.run("down").code, 0);
     }
     follow.kill().unwrap();
