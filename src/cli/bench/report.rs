@@ -254,16 +254,19 @@ pub fn a_second(count: u64, took: Duration) -> u64 {
     u64::try_from(u128::from(count) * 1_000_000 / took.as_micros().max(1)).unwrap_or(u64::MAX)
 }
 
-/// From the first doubling of a microsecond that holds anything to the last.
+/// From the first doubling of a microsecond that holds anything to the last. Each recorded value goes into one row:
+/// asking for counts between two bounds would count what is as good as a bound on both sides of it.
 fn rows(exact: &Histogram<u64>) -> Vec<Row> {
-    let mut rows = Vec::new();
-    let (mut from_us, mut up_to_us) = (0, 1);
-    while from_us * 1000 <= exact.max() && rows.len() < u64::BITS as usize {
-        let count = exact.count_between(from_us * 1000 + 1, up_to_us * 1000);
-        if count > 0 || !rows.is_empty() {
-            rows.push(Row { up_to_us, count });
+    let mut rows: Vec<Row> = Vec::new();
+    for recorded in exact.iter_recorded() {
+        let up_to_us = recorded.value_iterated_to().div_ceil(1000).max(1).next_power_of_two();
+        while rows.last().is_none_or(|last| last.up_to_us < up_to_us) {
+            let next_us = rows.last().map_or(up_to_us, |last| last.up_to_us * 2);
+            rows.push(Row { up_to_us: next_us, count: 0 });
         }
-        (from_us, up_to_us) = (up_to_us, up_to_us * 2);
+        if let Some(last) = rows.last_mut() {
+            last.count += recorded.count_at_value();
+        }
     }
     rows
 }
