@@ -1,8 +1,12 @@
 //! What can be typed, as types. Each command's help leads with an example and says what the command does to a
 //! real system and what it does not. Meaning is given once, here; no command looks at a raw argument again.
 
+mod bench;
 mod chaos;
+mod fake_places;
 mod faults;
+mod file;
+mod herd;
 mod members;
 mod talk;
 mod watching;
@@ -10,21 +14,20 @@ mod watching;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::RangedU64ValueParser;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
-use super::bench::plan::{Condition, Mix, parse_condition, parse_mix};
+pub use bench::Bench;
 pub use chaos::Chaos;
+pub use fake_places::FakePlaces;
 pub use faults::{Chance, Cut, Delay, Ends, Forget, Heal, Partition, Throttle, Wait, Whereis};
+pub use file::{Check, Init};
+pub use herd::{Down, Ps, Up};
 pub use members::{Kill, Members, Pause, Restart, Start};
 pub use talk::{Iamat, Send, Whatsat};
+pub use watching::{Completions, Events, Lines, Logs, Man, Shell};
 
-use super::fake_places::Scenario;
 use super::human::parse_duration;
 use super::term::Choice;
-use crate::config::topology;
-use crate::limits;
-pub use watching::{Completions, Events, Lines, Logs, Man, Shell};
 
 const TEMPLATE: &str = "{before-help}{about-with-newline}
 {usage-heading} {usage}
@@ -322,170 +325,6 @@ pub enum Command {
     /// The detached supervisor; `up -d` runs it.
     #[command(name = "__supervise", hide = true)]
     Supervise(Up),
-}
-
-#[derive(Debug, Clone, Args)]
-pub struct Up {
-    /// Go to the background when the herd is ready
-    #[arg(short, long)]
-    pub detach: bool,
-    /// How long the herd may take to be ready
-    #[arg(long, value_name = "DUR", default_value = "10s", value_parser = parse_duration)]
-    pub wait_timeout: Duration,
-    /// Do not wait until all servers listen and all links are up
-    #[arg(long)]
-    pub no_wait: bool,
-    /// Add N to every port, to run a second herd beside another
-    #[arg(long, value_name = "N", default_value_t)]
-    pub port_offset: u16,
-    /// Start these servers only; the others are down until `start`
-    #[arg(long, value_name = "S,…", value_delimiter = ',')]
-    pub only: Vec<String>,
-}
-
-#[derive(Debug, Args)]
-pub struct Down {
-    /// Kill all servers at once instead of stopping them
-    #[arg(long)]
-    pub force: bool,
-}
-
-#[derive(Debug, Args)]
-pub struct Ps {
-    /// Go on showing it: redrawn on a terminal, a line each with --json
-    #[arg(long, conflicts_with = "check")]
-    pub watch: bool,
-    /// Exit with 8 unless all servers run and all links are up
-    #[arg(long)]
-    pub check: bool,
-    /// Show all that is known of each server, and the links
-    #[arg(long)]
-    pub wide: bool,
-}
-
-#[derive(Debug, Args)]
-pub struct Bench {
-    /// Clients that move
-    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = RangedU64ValueParser::<u64>::new().range(limits::BENCH_CLIENTS_RANGE))]
-    pub clients: u64,
-    /// Connections they are said over
-    #[arg(long, value_name = "N", default_value_t = 32, value_parser = RangedU64ValueParser::<usize>::new().range(limits::BENCH_CONNECTIONS_RANGE))]
-    pub connections: usize,
-    /// Commands in flight on each
-    #[arg(long, value_name = "N", default_value_t = 16, conflicts_with = "rate", value_parser = RangedU64ValueParser::<usize>::new().range(limits::BENCH_DEPTH_RANGE))]
-    pub depth: usize,
-    /// Commands a second in all: an open loop
-    #[arg(long, value_name = "R", value_parser = parse_rate)]
-    pub rate: Option<f64>,
-    /// IAMAT to WHATSAT
-    #[arg(long, value_name = "N:N", default_value = "95:5", value_parser = parse_mix)]
-    pub mix: Mix,
-    /// The server to load, or all [default: the first that runs]
-    #[arg(long, value_name = "SERVER")]
-    pub to: Option<String>,
-    /// How long to measure
-    #[arg(long, value_name = "DUR", default_value = "10s", value_parser = parse_duration)]
-    pub duration: Duration,
-    /// How long to load before that
-    #[arg(long, value_name = "DUR", default_value = "1s", value_parser = parse_duration)]
-    pub warm_up: Duration,
-    /// Do not measure convergence
-    #[arg(long)]
-    pub no_convergence: bool,
-    /// Exit with 8 if this holds; may be given more than once
-    #[arg(long, value_name = "COND", value_parser = parse_condition)]
-    pub fail_if: Vec<Condition>,
-    /// Load servers, or a provider of places, not on this machine
-    #[arg(long)]
-    pub allow_remote: bool,
-}
-
-fn parse_rate(typed: &str) -> Result<f64, String> {
-    let rate: Option<f64> = typed.parse().ok().filter(|rate| limits::BENCH_RATE_RANGE.contains(rate));
-    rate.ok_or_else(|| "commands a second: 0.1 to 10000000".into())
-}
-
-#[derive(Debug, Args)]
-pub struct FakePlaces {
-    /// The port on 127.0.0.1; 0 takes any
-    #[arg(long, value_name = "N", default_value_t = 11090)]
-    pub port: u16,
-    /// How it behaves
-    #[arg(long, value_enum, value_name = "NAME", default_value = "ok", hide_possible_values = false)]
-    pub scenario: Scenario,
-    /// How long each answer takes [default: no time]
-    #[arg(long, value_name = "DUR", value_parser = parse_duration)]
-    pub delay: Option<Duration>,
-}
-
-#[derive(Debug, Args)]
-pub struct Check {
-    /// Ask the provider of places, too
-    #[arg(long)]
-    pub places: bool,
-    /// The file [default: the herd.toml in use]
-    #[arg(value_name = "FILE")]
-    pub file: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-pub struct Init {
-    /// The folder to write herd.toml into [default: this one]
-    #[arg(value_name = "DIR")]
-    pub dir: Option<PathBuf>,
-    /// Write over an existing herd.toml
-    #[arg(long)]
-    pub force: bool,
-    /// Write to standard output instead
-    #[arg(long)]
-    pub stdout: bool,
-    /// A herd of so many servers, S1, S2, … [default: the five]
-    #[arg(long, value_name = "N", value_parser = parse_servers)]
-    pub servers: Option<usize>,
-    /// How they are linked
-    #[arg(long, value_enum, default_value_t, requires = "servers")]
-    pub topology: Topology,
-    /// Links a server, for tree, random and small-world
-    #[arg(long, value_name = "D", default_value_t = 4, requires = "servers", value_parser = clap::value_parser!(u16).range(2..))]
-    pub degree: u16,
-    /// What the random links are drawn from
-    #[arg(long, value_name = "N", default_value_t = 1, requires = "servers")]
-    pub seed: u64,
-}
-
-fn parse_servers(text: &str) -> Result<usize, String> {
-    let range = crate::limits::SERVERS_RANGE;
-    let number = text.parse().ok().filter(|number| range.contains(number));
-    number.ok_or_else(|| format!("a herd has {} to {} servers", range.start(), range.end()))
-}
-
-/// The families of graphs, as words.
-#[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
-pub enum Topology {
-    Line,
-    Ring,
-    Star,
-    Tree,
-    Grid,
-    Random,
-    #[default]
-    SmallWorld,
-    Full,
-}
-
-impl From<Topology> for topology::Topology {
-    fn from(word: Topology) -> Self {
-        match word {
-            Topology::Line => Self::Line,
-            Topology::Ring => Self::Ring,
-            Topology::Star => Self::Star,
-            Topology::Tree => Self::Tree,
-            Topology::Grid => Self::Grid,
-            Topology::Random => Self::Random,
-            Topology::SmallWorld => Self::SmallWorld,
-            Topology::Full => Self::Full,
-        }
-    }
 }
 
 #[derive(Debug, Args)]
