@@ -13,17 +13,19 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
+use crate::support::canary::{self, Folder, Watched};
+
 /// Nothing in these tests takes longer on a machine that works.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A folder with a herd.toml whose ports are free ones; the herd that runs in it ends with it.
 pub struct Field {
-    folder: tempfile::TempDir,
+    folder: Folder,
 }
 
 impl Field {
     pub fn new() -> Self {
-        let field = Self { folder: tempfile::tempdir().unwrap() };
+        let field = Self { folder: Folder::new() };
         assert_eq!(field.run("init").code, 0);
         let toml = fs::read_to_string(field.path("herd.toml")).unwrap();
         let free = (11000..11005).fold(toml, |toml, port| toml.replace(&format!(":{port}"), ":0"));
@@ -68,11 +70,8 @@ impl Drop for Field {
 }
 
 fn herdctl(folder: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_herdctl"));
-    command.args(args).current_dir(folder).stdin(Stdio::null());
-    for name in ["HERD_CONFIG", "HERD_SOCKET", "NO_COLOR", "CLICOLOR_FORCE", "HERD_NO_INPUT"] {
-        command.env_remove(name);
-    }
+    let mut command = canary::herdctl(folder);
+    command.args(args);
     command
 }
 
@@ -85,7 +84,10 @@ pub struct Said {
 
 impl Said {
     fn of(output: &Output) -> Self {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let text = |bytes: &[u8]| {
+            canary::look("what a command says", bytes);
+            String::from_utf8_lossy(bytes).into_owned()
+        };
         Self { code: output.status.code().unwrap_or(-1), out: text(&output.stdout), err: text(&output.stderr) }
     }
 
@@ -189,7 +191,7 @@ fn sent_lines_are_answered_in_order_and_a_refusal_is_a_no() {
     let mut stdin = pipe.stdin.take().unwrap();
     let writing = thread::spawn(move || stdin.write_all(lines.as_bytes()));
     let mut answers = Vec::new();
-    pipe.stdout.take().unwrap().read_to_end(&mut answers).unwrap();
+    Watched::new(pipe.stdout.take().unwrap()).read_to_end(&mut answers).unwrap();
     writing.join().unwrap().unwrap();
     assert_eq!(wait(&mut pipe), 8);
     assert_eq!(answers, "? IAMAT \u{1b}bad\n".repeat(200_000).as_bytes(), "a pipe gets the server's own bytes");
@@ -205,7 +207,7 @@ fn sent_lines_are_answered_in_order_and_a_refusal_is_a_no() {
 fn a_foreground_herd_shows_its_logs_and_ends_with_ctrl_c() {
     let field = Field::new();
     let mut up = field.command(&["up"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(up.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let mut lines = BufReader::new(Watched::new(up.stdout.take().unwrap())).lines().map(Result::unwrap);
     assert!(lines.any(|line| line.starts_with("ready in ")));
     assert!(lines.any(|line| line.contains("Clark") && line.contains("listening on")));
     assert_eq!(field.run("iamat kiwi +1+1 --to Clark").code, 0);
@@ -240,9 +242,9 @@ fn a_reader_who_leaves_ends_a_command_quietly() {
     fs::write(field.path("logs/Clark.log"), (1..5000).map(record).collect::<String>()).unwrap();
     let mut logs = field.command(&["logs", "-n", "all"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut first = String::new();
-    BufReader::new(logs.stdout.take().unwrap()).read_line(&mut first).unwrap();
+    BufReader::new(Watched::new(logs.stdout.take().unwrap())).read_line(&mut first).unwrap();
     let mut said = String::new();
-    logs.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    Watched::new(logs.stderr.take().unwrap()).read_to_string(&mut said).unwrap();
     assert_eq!((wait(&mut logs), said.as_str()), (0, ""));
     assert!(first.starts_with("06:05:52.123456 #1 "), "{first}");
 }
@@ -252,7 +254,7 @@ fn logs_work_without_a_herd_and_go_on_with_a_new_one() {
     let field = Field::new();
     assert_eq!(field.run("logs").err.lines().next(), Some("no logs yet in ./logs"));
     let mut follow = field.command(&["logs", "clark", "-f"]).stdout(Stdio::piped()).spawn().unwrap();
-    let stdout = BufReader::new(follow.stdout.take().unwrap());
+    let stdout = BufReader::new(Watched::new(follow.stdout.take().unwrap()));
     let (say, said) = std::sync::mpsc::sync_channel(1000);
     thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| say.send(line)));
     for _ in 0..2 {
@@ -306,7 +308,7 @@ fn every_mistake_has_its_code() {
         assert_eq!(field.run(line).code, 5, "{line}");
     }
     assert_eq!(field.run("up --json").failure()["error"], "bad_config");
-    let empty = tempfile::tempdir().unwrap();
+    let empty = Folder::new();
     let nowhere = Said::of(&herdctl(empty.path(), &["ps"]).env("HOME", empty.path()).output().unwrap());
     assert!(
         nowhere.code == 5 && nowhere.err.contains("  looked in: ") && nowhere.err.contains("hint: herdctl init"),
@@ -355,7 +357,7 @@ fn http(headers: &str, body: &str) -> String {
 
 /// What `ps` says with this on the control socket.
 fn ps_of_fake(answer: &str) -> Said {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = Folder::new();
     let socket = fake(folder.path(), answer);
     let args = ["ps", "--timeout", "300ms", "--socket", socket.to_str().unwrap()];
     Said::of(&herdctl(folder.path(), &args).output().unwrap())
@@ -395,7 +397,7 @@ fn what_is_no_herd_is_not_believed() {
 
 #[test]
 fn a_herd_of_another_version_can_still_be_ended() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = Folder::new();
     let down = r#"{"schema":"herd.down/1","changed":true,"servers":2,"clients":1,"took_ms":3,"forced":[],"logs":"/l"}"#;
     let socket = fake(folder.path(), &http("herd-protocol: 2\r\nherd-version: 9.8.7\r\n", down));
     let args = ["down", "--json", "--socket", socket.to_str().unwrap()];

@@ -12,6 +12,8 @@ use herdctl::limits;
 use proptest::prelude::*;
 use snapbox::{IntoData as _, assert_data_eq, str};
 
+use crate::support::canary::Folder;
+
 /// A herd of two to which a case adds what it is about; three lines.
 const TWO: &str = r#"herd = "ucla"
 servers = [{ name = "Clark", address = "127.0.0.1:11003" }, { name = "Bona", address = "127.0.0.1:11001" }]
@@ -236,7 +238,7 @@ error[H001]: no/such/herd.toml cannot be read: No such file or directory (os err
 
 #[test]
 fn h001_a_file_that_is_a_folder() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = Folder::new();
     let why = load(folder.path()).unwrap_err();
     assert_eq!((why.errors(), why.iter().next().unwrap().code), (1, "H001"));
 }
@@ -296,7 +298,7 @@ error[H005]: herd.toml has no `servers`
 
 /// What a person sees of a file with these bytes, wherever it happens to be.
 fn load_bytes(bytes: &[u8]) -> String {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = Folder::new();
     let path = folder.path().join("herd.toml");
     fs::write(&path, bytes).unwrap();
     load(&path).unwrap_err().render(false).replace(path.to_str().unwrap(), "herd.toml")
@@ -1718,7 +1720,7 @@ fn piece() -> impl Strategy<Value = &'static str> {
 
 /// Either a herd or at least one error, each on a line of the file; and nothing reaches the terminal that it would obey.
 fn is_judged(bytes: &[u8]) -> Result<(), TestCaseError> {
-    let folder = tempfile::tempdir()?;
+    let folder = Folder::new();
     let path = folder.path().join("herd.toml");
     fs::write(&path, bytes)?;
     let (herd, mistakes) = match load(&path) {
@@ -1749,7 +1751,7 @@ fn is_judged(bytes: &[u8]) -> Result<(), TestCaseError> {
 
 #[test]
 fn the_nearest_herd_toml_upward_is_found() {
-    let root = tempfile::tempdir().unwrap();
+    let root = Folder::new();
     let deep = root.path().join("a/b/c");
     fs::create_dir_all(&deep).unwrap();
     fs::write(root.path().join("herd.toml"), "").unwrap();
@@ -1798,7 +1800,7 @@ fn check_says_the_same_as_json() {
 }
 
 fn written(text: &str) -> (check::Verdict, PathBuf) {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = Folder::new();
     let path = folder.path().join("herd.toml");
     fs::write(&path, text).unwrap();
     (check::check(&path, false), path)
@@ -1806,7 +1808,7 @@ fn written(text: &str) -> (check::Verdict, PathBuf) {
 
 #[test]
 fn init_writes_a_right_herd_toml_and_never_over_another() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = Folder::new();
     let path = init::init(folder.path(), TEMPLATE, false).unwrap();
     assert!(check::check(&path, false).ok());
     fs::write(&path, "mine").unwrap();

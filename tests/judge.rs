@@ -5,7 +5,7 @@
 mod front;
 mod histories;
 
-use std::process::Command;
+use std::process::Output;
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 
@@ -14,7 +14,8 @@ use herdctl::herd::api::{Down, Failure};
 use herdctl::herd::{Body, Interrupt, Supervisor, Up};
 use herdctl::server::{Seat, Trouble};
 use serde_json::Value;
-use tempfile::TempDir;
+
+use crate::support::canary::{self, Folder};
 
 use front::Lie;
 
@@ -27,14 +28,14 @@ const TWO: &str = r#"
 
 /// A herd under its own supervisor in this process, each server with another body than the real one.
 struct Herd {
-    folder: TempDir,
+    folder: Folder,
     interrupt: Interrupt,
     thread: Option<JoinHandle<Result<Down, Failure>>>,
 }
 
 impl Herd {
     fn with(body: Body) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = Folder::new();
         let path = folder.path().join("herd.toml");
         std::fs::write(&path, TWO).unwrap();
         let (config, _) = config::load(&path).unwrap();
@@ -56,25 +57,26 @@ impl Drop for Herd {
 }
 
 /// Runs chaos in a folder: its exit code and its `herd.chaos/1`.
-fn chaos(folder: &TempDir, line: &str) -> (i32, Value) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_herdctl"));
-    command.args(["chaos", "--json"]).args(line.split_whitespace()).current_dir(folder.path());
-    for name in ["HERD_CONFIG", "HERD_SOCKET", "NO_COLOR", "CLICOLOR_FORCE"] {
-        command.env_remove(name);
-    }
-    let output = command.output().unwrap();
+fn chaos(folder: &Folder, line: &str) -> (i32, Value) {
+    let output = run(folder, line);
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     let document = serde_json::from_str(&out).unwrap_or_else(|why| panic!("{line}: {why}: {out}{err}"));
     (output.status.code().unwrap(), document)
 }
 
 /// Runs chaos in a folder where it must refuse: its exit code and its `herd.error/1`.
-fn refused(folder: &TempDir, line: &str) -> (i32, Value) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_herdctl"));
-    let output = command.args(["chaos", "--json"]).args(line.split_whitespace()).current_dir(folder.path()).output();
-    let output = output.unwrap();
+fn refused(folder: &Folder, line: &str) -> (i32, Value) {
+    let output = run(folder, line);
     assert!(output.stdout.is_empty(), "{line}");
     (output.status.code().unwrap(), serde_json::from_slice(&output.stderr).unwrap())
+}
+
+fn run(folder: &Folder, line: &str) -> Output {
+    let mut command = canary::herdctl(folder.path());
+    let output = command.args(["chaos", "--json"]).args(line.split_whitespace()).output().unwrap();
+    canary::look(line, &output.stdout);
+    canary::look(line, &output.stderr);
+    output
 }
 
 /// How often that rule was broken.
@@ -85,7 +87,7 @@ fn broken(document: &Value, rule: &str) -> u64 {
 
 #[test]
 fn a_herd_that_is_right_keeps_its_promises_through_a_short_chaos() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = Folder::new();
     let (code, document) = chaos(&folder, "--own --for 4s --seed 7 --history all.ndjson");
     assert_eq!((code, &document["held"], &document["schema"]), (0, &true.into(), &"herd.chaos/1".into()), "{document}");
     assert_eq!(document["seed"], 7);
@@ -155,7 +157,7 @@ fn a_batch_that_a_link_drops_is_found() {
 
 #[test]
 fn what_cannot_be_done_or_judged_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = Folder::new();
     std::fs::write(folder.path().join("herd.toml"), TWO).unwrap();
     std::fs::write(folder.path().join("none.ndjson"), "{}\n").unwrap();
     for (line, code, part) in [

@@ -3,6 +3,7 @@
 //! | module | what it shows |
 //! |---|---|
 //! | [`archive`] | what outlives a herd: archives, full and damaged ones, and answers that were never lost |
+//! | [`canary`] | the key that no test may ever see, and that it would be seen |
 //! | [`commands`] | the real binary as a person or a script meets it; every exit code |
 //! | [`config`] | every mistake in a herd.toml, with the text that a person sees |
 //! | [`dialogue`] | one server over real TCP: what a client says, byte for byte what it gets |
@@ -25,6 +26,7 @@
 //! | [`support`] | a herd of real servers in this process, clients, and waiting with a deadline |
 
 mod archive;
+mod canary;
 mod commands;
 mod config;
 mod dialogue;

@@ -10,13 +10,12 @@ use std::time::Duration;
 
 use herdctl::cli::fake_places::{Fake, Scenario};
 use serde_json::Value;
-use tempfile::TempDir;
 
-const CANARY: &str = "AIzaCANARYcanaryCANARYcanaryCANARYcanar";
+use crate::support::canary::{self, Folder, KEY, KEY_FILE, Watched};
 
 /// A folder with a herd of one server, whose key is in a file; the herd that runs in it ends with it.
 struct Field {
-    folder: TempDir,
+    folder: Folder,
     environment: Vec<(&'static str, &'static str)>,
 }
 
@@ -28,7 +27,7 @@ struct Said {
 
 impl Field {
     fn new(places: &str) -> Self {
-        let field = Self { folder: tempfile::tempdir().unwrap(), environment: Vec::new() };
+        let field = Self { folder: Folder::new(), environment: Vec::new() };
         let server = "herd = \"test\"\nservers = [{ name = \"Clark\", address = \"127.0.0.1:0\" }]\n";
         fs::write(field.path("herd.toml"), format!("{server}[places]\n{places}")).unwrap();
         field.key(0o600);
@@ -40,8 +39,8 @@ impl Field {
     }
 
     fn key(&self, mode: u32) {
-        fs::write(self.path("google.key"), format!("{CANARY}\n")).unwrap();
-        fs::set_permissions(self.path("google.key"), fs::Permissions::from_mode(mode)).unwrap();
+        fs::write(self.path(KEY_FILE), format!("{KEY}\n")).unwrap();
+        fs::set_permissions(self.path(KEY_FILE), fs::Permissions::from_mode(mode)).unwrap();
     }
 
     fn path(&self, file: &str) -> PathBuf {
@@ -49,11 +48,8 @@ impl Field {
     }
 
     fn command(&self, line: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_herdctl"));
-        command.args(line.split_whitespace()).current_dir(self.folder.path()).stdin(Stdio::null());
-        for name in ["HERD_CONFIG", "HERD_SOCKET", "HERDCTL_PLACES_KEY", "GOOGLE_PLACES_API_KEY"] {
-            command.env_remove(name);
-        }
+        let mut command = canary::herdctl(self.folder.path());
+        command.args(line.split_whitespace()).env_remove("HERDCTL_PLACES_KEY").env_remove("GOOGLE_PLACES_API_KEY");
         // A proxy that would be seen if it were asked.
         command.env("HTTP_PROXY", "http://127.0.0.1:9").env("ALL_PROXY", "http://127.0.0.1:9");
         command.envs(self.environment.iter().copied());
@@ -64,13 +60,13 @@ impl Field {
     #[track_caller]
     fn run(&self, line: &str) -> Said {
         let output = self.command(line).output().unwrap();
-        let said = Said {
+        canary::look(line, &output.stdout);
+        canary::look(line, &output.stderr);
+        Said {
             code: output.status.code().unwrap(),
             out: String::from_utf8(output.stdout).unwrap(),
             err: String::from_utf8(output.stderr).unwrap(),
-        };
-        assert!(!format!("{}{}", said.out, said.err).contains("CANARY"), "{line}: {} {}", said.out, said.err);
-        said
+        }
     }
 
     #[track_caller]
@@ -79,25 +75,10 @@ impl Field {
         serde_json::from_str(&said.out).unwrap_or_else(|why| panic!("{line}: {why}: {} {}", said.out, said.err))
     }
 
-    /// No file of the herd's holds the key.
+    /// What is looked at when the folder goes is there to be looked at.
     fn check_files(&self) {
-        fs::remove_file(self.path("google.key")).unwrap();
-        let mut folders = vec![self.folder.path().to_owned()];
-        let mut looked_at = Vec::new();
-        while let Some(folder) = folders.pop() {
-            for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
-                let kind = entry.file_type().unwrap();
-                if kind.is_dir() {
-                    folders.push(entry.path());
-                } else if kind.is_file() {
-                    let bytes = fs::read(entry.path()).unwrap();
-                    assert!(!String::from_utf8_lossy(&bytes).contains("CANARY"), "{}", entry.path().display());
-                    looked_at.push(entry.file_name().into_string().unwrap());
-                }
-            }
-        }
-        for file in ["Clark.log", "herd.log", "supervisor.log", "lock"] {
-            assert!(looked_at.iter().any(|name| name == file), "{file} is not among {looked_at:?}");
+        for file in ["logs/Clark.log", "logs/herd.log", ".herd/supervisor.log", ".herd/lock"] {
+            assert!(self.path(file).is_file(), "{file} is missing");
         }
     }
 }
@@ -127,10 +108,14 @@ fn a_provider_in_trouble_is_in_ps_and_in_the_herd_s_log_once_and_the_key_nowhere
     fake.behave(Scenario::Ok, Duration::ZERO);
     assert!(field.run("whatsat kiwi 10 5").out.contains("Sample museum 1"));
     assert_eq!(field.json("ps --json")["servers"][0]["note"], Value::Null);
+    let events = field.run("events --kind places --since 1 --count 2 --json").out;
+    let kinds: Vec<Value> =
+        events.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["kind"].take()).collect();
+    assert_eq!(kinds, ["places.refused", "places.fine"], "once a change, not once a question: {events}");
     for line in ["logs -n all", "logs --json -n all", "ps --wide", "restart Clark --hard", "kill Clark", "down"] {
         field.run(line);
     }
-    assert_eq!(fake.requests()[0].header("x-goog-api-key"), Some(CANARY));
+    assert_eq!(fake.requests()[0].header("x-goog-api-key"), Some(KEY));
     field.check_files();
 }
 
@@ -191,7 +176,7 @@ fn without_a_key_that_is_a_secret_nothing_comes_up() {
     fs::write(field.path("herd.toml"), toml).unwrap();
     let said = field.run("check");
     assert!(said.code == 5 && said.out.contains("HERDCTL_PLACES_KEY"), "{}", said.out);
-    field.environment.push(("GOOGLE_PLACES_API_KEY", CANARY));
+    field.environment.push(("GOOGLE_PLACES_API_KEY", KEY));
     assert_eq!(field.run("check --places").code, 0);
     field.environment.insert(0, ("HERDCTL_PLACES_KEY", "two words"));
     let said = field.run("check");
@@ -201,14 +186,16 @@ fn without_a_key_that_is_a_secret_nothing_comes_up() {
 #[test]
 fn a_key_in_herd_toml_is_refused_and_not_shown() {
     for places in [
-        format!("key = \"{CANARY}\"\n"),
-        format!("provider = \"google\"\nkey_file = \"{CANARY}\"\n"),
-        format!("provider = \"google\"\nurl = \"https://x.example/?key={CANARY}\"\n"),
-        format!("provider = \"google\"\nurl = \"https://{CANARY}@x.example\"\n"),
+        format!("key = \"{KEY}\"\n"),
+        format!("provider = \"google\"\nkey_file = \"{KEY}\"\n"),
+        format!("provider = \"google\"\nurl = \"https://x.example/?key={KEY}\"\n"),
+        format!("provider = \"google\"\nurl = \"https://{KEY}@x.example\"\n"),
     ] {
-        let said = Field::new(&places).run("check");
+        let field = Field::new(&places);
+        let said = field.run("check");
         assert_eq!(said.code, 5, "{}", said.out);
         assert!(said.out.contains("**********"), "{}", said.out);
+        fs::remove_file(field.path("herd.toml")).unwrap();
     }
 }
 
@@ -238,7 +225,7 @@ fn the_fake_is_pasted_into_herd_toml_and_works() {
     let field = Field::new("");
     let mut fake =
         Running(field.command("fake-places --port 0").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
-    let mut said = BufReader::new(fake.0.stdout.take().unwrap());
+    let mut said = BufReader::new(Watched::new(fake.0.stdout.take().unwrap()));
     let mut toml = String::new();
     for _ in 0..3 {
         said.read_line(&mut toml).unwrap();
@@ -247,12 +234,12 @@ fn the_fake_is_pasted_into_herd_toml_and_works() {
     herd.push_str(&toml);
     fs::write(field.path("herd.toml"), herd).unwrap();
     let mut field = field;
-    field.environment.push(("HERDCTL_PLACES_KEY", CANARY));
+    field.environment.push(("HERDCTL_PLACES_KEY", KEY));
     assert_eq!(field.run("check --places").code, 0);
     fake.0.kill().unwrap();
-    let words: Vec<String> = BufReader::new(fake.0.stderr.take().unwrap()).lines().map(Result::unwrap).collect();
+    let stderr = Watched::new(fake.0.stderr.take().unwrap());
+    let words: Vec<String> = BufReader::new(stderr).lines().map(Result::unwrap).collect();
     assert!(words.iter().any(|line| line == "New: 10 km around 34.06893, -118.445127"), "{words:?}");
-    assert!(!words.concat().contains("CANARY"));
 }
 
 struct Running(Child);

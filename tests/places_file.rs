@@ -8,12 +8,13 @@ use herdctl::config::PlacesFile;
 use herdctl::places::Circle;
 use herdctl::places::file::{Dataset, Format};
 use serde_json::Value;
-use tempfile::TempDir;
+
+use crate::support::canary::Folder;
 
 const SAMPLEVILLE: Circle = Circle { lat: 34.05, lng: -118.45, radius_km: 10.0 };
 
-fn file(text: impl AsRef<[u8]>) -> (TempDir, PathBuf) {
-    let folder = tempfile::tempdir().unwrap();
+fn file(text: impl AsRef<[u8]>) -> (Folder, PathBuf) {
+    let folder = Folder::new();
     let path = folder.path().join("places");
     fs::write(&path, text).unwrap();
     (folder, path)
@@ -213,7 +214,7 @@ fn a_file_without_places_is_refused_with_the_reason() {
         refused("{\"features\":7}"),
         "the places file FILE breaks off in line 1: invalid type: integer `7`, expected a list of features"
     );
-    let folder = tempfile::tempdir().unwrap();
+    let folder = Folder::new();
     let of = |path: PathBuf| Dataset::read(&PlacesFile { path, attribution: None }).unwrap_err().to_string();
     assert!(of(folder.path().join("none")).contains("cannot be read: No such file"));
     assert!(of(folder.path().to_owned()).ends_with("is not a file"));

@@ -17,15 +17,15 @@ use tokio::task::{LocalSet, spawn_local, yield_now};
 use tokio::time::{Duration, advance, pause, resume};
 
 use crate::support::DEADLINE;
+use crate::support::canary::KEY;
 
-const CANARY: &str = "AIzaCANARYcanaryCANARYcanaryCANARYcanar";
 const UCLA: Circle = Circle { lat: 34.068_93, lng: -118.445_127, radius_km: 10.0 };
 const BOTH: [GoogleApi; 2] = [GoogleApi::New, GoogleApi::Legacy];
 
 fn provider(fake: &Fake, adjust: impl FnOnce(&mut config::Google)) -> Provider {
     let mut settings = config::Google { url: Some(fake.url()), ..Default::default() };
     adjust(&mut settings);
-    Provider::Google(Arc::new(settings), Key::find_in(None, |_| Some(CANARY.into())).unwrap())
+    Provider::Google(Arc::new(settings), Key::find_in(None, |_| Some(KEY.into())).unwrap())
 }
 
 fn open(fake: &Fake, api: GoogleApi) -> Rc<Places> {
@@ -42,7 +42,7 @@ fn on_a_server<T>(test: impl Future<Output = T>) -> T {
 
 async fn ask(places: &Places, circle: Circle, bound: usize) -> Value {
     let text = places.nearby(circle, bound).await;
-    assert!(!text.contains(CANARY), "{text}");
+    assert!(!text.contains(KEY), "{text}");
     serde_json::from_str(&text).unwrap_or_else(|why| panic!("{why} in {text}"))
 }
 
@@ -80,7 +80,7 @@ fn new_is_asked_as_google_wants_to_be_asked() {
         ("POST", "/v1/places:searchNearby", "")
     );
     assert_eq!(basic.header("content-type"), Some("application/json"));
-    assert_eq!(basic.header("x-goog-api-key"), Some(CANARY));
+    assert_eq!(basic.header("x-goog-api-key"), Some(KEY));
     assert_eq!(basic.header("user-agent"), Some(concat!("herdctl/", env!("CARGO_PKG_VERSION"))));
     assert_eq!(basic.header("referer"), None);
     assert_eq!(
@@ -121,8 +121,8 @@ fn legacy_is_asked_in_metres_and_without_a_plus() {
     });
     let [first, second] = &fake.requests()[..] else { panic!("two requests") };
     assert_eq!((first.method.as_str(), first.path.as_str()), ("GET", "/maps/api/place/nearbysearch/json"));
-    assert_eq!(first.query, format!("location=34.06893%2C-118.445127&radius=10000&key={CANARY}"));
-    assert_eq!(second.query, format!("location=-0.0000001%2C180&radius=50000&key={CANARY}"));
+    assert_eq!(first.query, format!("location=34.06893%2C-118.445127&radius=10000&key={KEY}"));
+    assert_eq!(second.query, format!("location=-0.0000001%2C180&radius=50000&key={KEY}"));
     assert_eq!(first.header("x-goog-api-key"), None);
     assert_eq!(first.header("referer"), None);
 }
@@ -239,7 +239,7 @@ fn one_answer_serves_every_bound() {
 fn nobody_is_there() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let settings = config::Google { url: Some(format!("http://{port}")), ..Default::default() };
-    let provider = Provider::Google(Arc::new(settings), Key::find_in(None, |_| Some(CANARY.into())).unwrap());
+    let provider = Provider::Google(Arc::new(settings), Key::find_in(None, |_| Some(KEY.into())).unwrap());
     on_a_server(async {
         let places = Places::open(&provider, 8);
         let answer = ask(&places, UCLA, 5).await;
@@ -483,7 +483,7 @@ fn the_key_goes_nowhere_but_to_the_provider() {
             let places = Places::open(&provider, 8);
             ask(&places, UCLA, 5).await;
             for shown in [format!("{provider:?}"), format!("{places:?}"), provider.about()] {
-                assert!(!shown.contains(CANARY), "{shown}");
+                assert!(!shown.contains(KEY), "{shown}");
             }
         }
     });

@@ -11,16 +11,15 @@ use herdctl::config::{self, Config, Provider};
 use herdctl::places::Condition;
 use herdctl::server::Signal;
 
+use crate::support::canary::{KEY, KEY_FILE};
 use crate::support::{Client, DEADLINE, Herd, wait_until};
-
-const CANARY: &str = "AIzaCANARYcanaryCANARYcanaryCANARYcanar";
 
 /// A herd.toml that asks this fake, with the key in a file beside it.
 fn ask(fake: &Fake) -> impl FnOnce(&mut Config) {
     let url = fake.url();
     move |config| {
-        let key_file = config.directory().join("google.key");
-        fs::write(&key_file, format!("{CANARY}\n")).unwrap();
+        let key_file = config.directory().join(KEY_FILE);
+        fs::write(&key_file, format!("{KEY}\n")).unwrap();
         fs::set_permissions(&key_file, fs::Permissions::from_mode(0o600)).unwrap();
         config.places.provider =
             Provider::Google(config::Google { key_file: Some(key_file), url: Some(url), ..Default::default() });
@@ -159,17 +158,14 @@ fn neither_the_key_nor_a_place_of_google_s_is_in_a_log_or_an_answer() {
             fake.behave(scenario, Duration::ZERO);
             client.say("WHATSAT kiwi 10 5\n");
             let (at, json) = client.hear_places();
-            assert!(!format!("{at}{json}").contains(CANARY), "{scenario:?}: {at}{json}");
+            assert!(!format!("{at}{json}").contains(KEY), "{scenario:?}: {at}{json}");
         }
         wait_until("the log to be written", || herd.log("Clark").contains("(OVER_QUERY_LIMIT, "));
         let log = herd.log("Clark");
         assert!(log.contains("| (5 places, "), "{log}");
         assert!(log.contains("| (0 places, "), "{log}");
-        fs::remove_file(herd.folder().join("google.key")).unwrap();
-        check_folder(
-            herd.folder(),
-            &[CANARY, "CANARY", "Sample", "ChIJfake", "Plaza", "123456789012", "console.example"],
-        );
+        fs::remove_file(herd.folder().join(KEY_FILE)).unwrap();
+        check_folder(herd.folder(), &["CANARY", "Sample", "ChIJfake", "Plaza", "123456789012", "console.example"]);
     }
 }
 

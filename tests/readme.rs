@@ -9,6 +9,8 @@ use std::process::Command;
 
 use snapbox::{Assert, Data, IntoData};
 
+use crate::support::canary::{self, Folder};
+
 const README: &str = include_str!("../README.md");
 
 /// The ports of the shipped herd.toml begin with this; the last digit is the server's.
@@ -16,7 +18,7 @@ const USUAL_PORTS: &str = "1100";
 
 #[test]
 fn every_session_runs_as_it_is_written() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = Folder::new();
     let _down = Down(folder.path());
     let ports = free_ports();
     for step in steps(README) {
@@ -96,14 +98,11 @@ fn run(command: &str, folder: &Path) -> String {
             .chain(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())),
     )
     .unwrap();
-    let output = Command::new("bash")
-        .args(["-c", &format!("exec 2>&1; {command}")])
-        .current_dir(folder)
-        .env("PATH", path)
-        .env_remove("HERD_CONFIG")
-        .env_remove("HERD_SOCKET")
-        .output()
-        .unwrap();
+    let mut bash = Command::new("bash");
+    bash.args(["-c", &format!("exec 2>&1; {command}")]).current_dir(folder).env("PATH", path);
+    canary::carry(&mut bash);
+    let output = bash.output().unwrap();
+    canary::look(command, &output.stdout);
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 

@@ -21,8 +21,9 @@ use nix::sys::signal::{Signal as Unix, kill};
 use nix::unistd::Pid;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use tokio::sync::mpsc::error::TryRecvError;
+
+use crate::support::canary::Folder;
 
 /// Far more than anything here takes, and less than a person's patience.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -107,7 +108,7 @@ fn chain(folder: &Path, names: &[&str]) -> Up {
 
 /// A herd that is up, on a thread of its own.
 struct Herd {
-    folder: TempDir,
+    folder: Folder,
     config: PathBuf,
     ready: Ps,
     interrupt: Interrupt,
@@ -120,13 +121,13 @@ impl Herd {
     }
 
     fn with(names: &[&str], ask: impl FnOnce(&mut Up)) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = Folder::new();
         let mut up = chain(folder.path(), names);
         ask(&mut up);
         Self::run(folder, Supervisor::new(up).body(stand_in))
     }
 
-    fn run(folder: TempDir, supervisor: Supervisor) -> Self {
+    fn run(folder: Folder, supervisor: Supervisor) -> Self {
         let config = folder.path().join("herd.toml");
         let interrupt = supervisor.interrupt();
         let (tell, told) = mpsc::sync_channel(8);
@@ -222,7 +223,7 @@ fn it_is_ready_when_all_serve_and_all_links_are_up() {
         servers.iter().map(|s| &s.addr).collect::<Vec<_>>()
     );
     let Herd { folder, config, running, interrupt, ready } = herd;
-    let down = Herd { folder: tempfile::tempdir().unwrap(), config, ready, interrupt, running }.down();
+    let down = Herd { folder: Folder::new(), config, ready, interrupt, running }.down();
     assert_eq!((down.servers, down.clients, down.forced.len()), (3, 9, 0));
     assert!(!socket.exists());
     assert_eq!(std::fs::read(lock).unwrap(), b"", "a clean end leaves an empty lock");
@@ -231,7 +232,7 @@ fn it_is_ready_when_all_serve_and_all_links_are_up() {
 
 #[test]
 fn a_herd_that_is_never_linked_says_which_link_is_missing_and_goes_down() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = Folder::new();
     let mut up = chain(folder.path(), &["Bona", "Clark", "Loner"]);
     up.wait_ms = 1500;
     let failure = fails(up.clone());
@@ -242,7 +243,7 @@ fn a_herd_that_is_never_linked_says_which_link_is_missing_and_goes_down() {
 
 #[test]
 fn a_server_without_its_log_fails_the_herd_at_once() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = Folder::new();
     let mut up = chain(folder.path(), &["Bona", "Poor"]);
     up.wait_ms = u64::from(u32::MAX);
     let failure = fails(up);
@@ -252,7 +253,7 @@ fn a_server_without_its_log_fails_the_herd_at_once() {
 
 #[test]
 fn a_panic_at_the_start_fails_the_herd_with_its_words_made_harmless() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = Folder::new();
     let failure = fails(chain(folder.path(), &["Bona", "Rash"]));
     assert!(
         failure.message.starts_with(r"Rash crashed: too \u{1b}[31mfast (tests/supervisor.rs:"),
@@ -263,7 +264,7 @@ fn a_panic_at_the_start_fails_the_herd_with_its_words_made_harmless() {
 
 #[test]
 fn a_server_that_leaves_untold_has_failed() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = Folder::new();
     assert_eq!(fails(chain(folder.path(), &["Brief"])).message, "Brief failed: left without being told to");
 }
 
@@ -276,7 +277,7 @@ fn without_waiting_a_herd_is_up_at_once() {
 
 #[test]
 fn a_taken_port_starts_nothing() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = Folder::new();
     let holder = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut up = chain(folder.path(), &["Bomb", "Clark"]);
     up.config.servers[1].address = holder.local_addr().unwrap();
@@ -289,7 +290,7 @@ fn a_taken_port_starts_nothing() {
 
 #[test]
 fn a_port_offset_past_the_last_port_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = Folder::new();
     let mut up = chain(folder.path(), &["Bona"]);
     up.config.servers[0].address.set_port(65_000);
     up.port_offset = 1000;
@@ -313,7 +314,7 @@ fn a_second_up_is_told_that_it_is_so_already_or_that_it_differs() {
 
 #[test]
 fn twenty_ups_at_once_make_one_herd() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = Folder::new();
     let (tell, told) = mpsc::sync_channel(8);
     let ups: Vec<_> = (0..20)
         .map(|_| {
@@ -589,7 +590,7 @@ fn idle_connections_are_bounded_and_a_freed_place_is_taken() {
 
 /// The herd of the shipped herd.toml, on any free ports.
 fn five() -> Herd {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = Folder::new();
     let (mut config, _) = config::parse(config::TEMPLATE, &folder.path().join("herd.toml")).unwrap();
     for server in &mut config.servers {
         server.address.set_port(0);
@@ -681,8 +682,8 @@ fn child_args(folder: &Path) -> [&str; 6] {
     ["supervisor::child", "--exact", "--ignored", "--nocapture", "--test-threads=1", folder.to_str().unwrap()]
 }
 
-fn folder_for(names: &str) -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
+fn folder_for(names: &str) -> Folder {
+    let folder = Folder::new();
     std::fs::write(folder.path().join("names"), names).unwrap();
     folder
 }

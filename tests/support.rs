@@ -15,8 +15,12 @@ use herdctl::server::fault::{Fault, Faults};
 use herdctl::server::question::Question;
 use herdctl::server::vitals::{Phase, Vitals};
 use herdctl::server::{self, Seat, Secret, Signal, Trouble};
-use tempfile::TempDir;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
+
+#[path = "support/canary.rs"]
+pub mod canary;
+
+use canary::{Folder, Watched};
 
 /// Long enough for the slowest machine; nothing waits so long unless it is broken.
 pub const DEADLINE: Duration = Duration::from_secs(20);
@@ -40,7 +44,7 @@ pub struct Herd {
     since: jiff::Timestamp,
     secret: Secret,
     provider: Provider,
-    folder: TempDir,
+    folder: Folder,
 }
 
 struct Member {
@@ -103,7 +107,7 @@ impl Herd {
     }
 
     fn prepare(text: &str, adjust: impl FnOnce(&mut Config)) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = Folder::new();
         let (mut config, _) =
             config::parse(text, &folder.path().join("herd.toml")).unwrap_or_else(|mistakes| panic!("{mistakes}"));
         adjust(&mut config);
@@ -113,7 +117,7 @@ impl Herd {
             provider: Provider::load(&config.places).unwrap_or_else(|why| panic!("{why}")),
             config: Arc::new(config),
             since: jiff::Timestamp::now(),
-            secret: Secret(Arc::from(*b"the secret of a herd in a test")),
+            secret: Secret(Arc::from(canary::SECRET)),
             folder,
         }
     }
@@ -303,7 +307,7 @@ impl Herd {
 /// A client that says bytes and hears lines.
 pub struct Client {
     pub stream: TcpStream,
-    reader: BufReader<TcpStream>,
+    reader: BufReader<Watched<TcpStream>>,
 }
 
 impl Client {
@@ -318,7 +322,7 @@ impl Client {
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
         stream.set_write_timeout(Some(DEADLINE)).unwrap();
-        let reader = BufReader::new(stream.try_clone().unwrap());
+        let reader = BufReader::new(Watched::new(stream.try_clone().unwrap()));
         Self { stream, reader }
     }
 

@@ -12,18 +12,19 @@ use serde_json::Value;
 
 use crate::commands::{Field, wait};
 use crate::schemas;
+use crate::support::canary::Watched;
 
 /// A command that goes on talking, line by line; it ends with this.
 struct Talk {
     process: Child,
-    lines: BufReader<ChildStdout>,
+    lines: BufReader<Watched<ChildStdout>>,
 }
 
 impl Talk {
     fn begin(field: &Field, line: &str) -> Self {
         let args: Vec<&str> = line.split_whitespace().collect();
         let mut process = field.command(&args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let lines = BufReader::new(process.stdout.take().unwrap());
+        let lines = BufReader::new(Watched::new(process.stdout.take().unwrap()));
         Self { process, lines }
     }
 

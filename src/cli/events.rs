@@ -117,9 +117,10 @@ fn what(event: &Event) -> String {
 
 fn colour(kind: &str) -> anstyle::Style {
     match kind {
-        "server.running" | "link.up" | "fault.healed" | "herd.ready" => term::GOOD,
+        "server.running" | "link.up" | "fault.healed" | "places.fine" | "herd.ready" => term::GOOD,
         "server.killed" | "server.crashed" | "server.failed" | "link.down" => term::BAD,
-        "server.paused" | "server.stopping" | "fault.set" | "herd.leaving" => term::WARN,
+        "server.paused" | "server.stopping" | "fault.set" | "places.failing" | "places.refused" | "places.limited"
+        | "herd.leaving" => term::WARN,
         _ => anstyle::Style::new(),
     }
 }

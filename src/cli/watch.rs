@@ -14,7 +14,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// With ever so many events, not more often than this.
 const DRAW_EVERY: Duration = Duration::from_millis(50);
 /// What makes an answer another one.
-const KINDS: &str = "herd,server,link,fault";
+const KINDS: &str = "herd,server,link,fault,places";
 
 /// One answer, in the shape that is wanted: lines for a person, or one JSON document.
 pub type Frame = Vec<String>;

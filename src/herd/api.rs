@@ -227,6 +227,7 @@ pub struct Version {
 /// | `server.running` … | a server entered this [`State`] |
 /// | `link.up` `link.down` | `server` calls its link to `peer` live, or dead because of `note` |
 /// | `fault.set` `fault.healed` | a fault of the link from `server` to `peer` |
+/// | `places.failing` `places.refused` `places.limited` `places.fine` | the provider of places that `server` asks fares otherwise than before, as `note` says |
 /// | `client.connected` `client.gone` | somebody at `addr`; a neighbour too, until it has proved itself |
 /// | `flood.heard` | a report of `client` came to `server`, from `peer` or from the client itself; `news` says what it was |
 /// | `flood.told` | `server` tells `peer` a report of `client` |

@@ -158,6 +158,8 @@ impl Child {
             stuck: false,
         });
         self.note = None;
+        // It has not asked its provider yet, so nothing has become better.
+        self.places = Condition::Fine;
         self.by = by;
         self.observe();
         Ok(life)
@@ -255,19 +257,20 @@ impl Child {
         self.observe_places();
     }
 
-    /// A new life has not asked its provider yet.
+    /// Says so once for each change, however often the provider was asked meanwhile.
     fn observe_places(&mut self) {
-        let Some(places) = self.vitals().map(Vitals::places) else {
-            self.places = Condition::Fine;
-            return;
-        };
-        if places != self.places {
-            self.places = places;
-            match places.note() {
-                Some(note) => warn!("{}: {note}", self.name),
-                None => info!("{}: places: the provider answers again", self.name),
-            }
+        let Some(places) = self.vitals().map(Vitals::places).filter(|&places| places != self.places) else { return };
+        self.places = places;
+        match places.note() {
+            Some(note) => warn!("{}: {note}", self.name),
+            None => info!("{}: places: the provider answers again", self.name),
         }
+        self.chronicle.note(api::Event {
+            kind: format!("places.{}", places.name()),
+            server: Some(self.name.clone()),
+            note: places.note().map(Into::into),
+            ..api::Event::default()
+        });
     }
 
     /// The state that its vitals show; that of its end if it has none.

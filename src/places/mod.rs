@@ -151,6 +151,17 @@ pub enum Condition {
 }
 
 impl Condition {
+    /// In one word.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fine => "fine",
+            Self::Failing => "failing",
+            Self::Refused => "refused",
+            Self::Limited => "limited",
+        }
+    }
+
     /// What a person should know; nothing if all is well.
     #[must_use]
     pub fn note(self) -> Option<&'static str> {
