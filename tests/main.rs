@@ -21,6 +21,7 @@
 //! | [`simulation`] | whole herds from a seed, without sockets: kills, cuts, losses, colliding times |
 //! | [`supervisor`] | the herd with stand-ins for its servers: states, orders, readiness, the den, signals, detaching |
 //! | [`schemas`] | every JSON document against the schema of it that is checked in |
+//! | [`topologies`] | what an update costs in herds of any shape: formulas, a model and the protocol agree |
 //! | [`watching`] | what a person watches: events, logs at full speed, metrics, `--watch` |
 //! | [`tidy`] | the laws of the house that a test can keep |
 //! | [`support`] | a herd of real servers in this process, clients, and waiting with a deadline |
@@ -46,4 +47,5 @@ mod simulation;
 mod supervisor;
 mod support;
 mod tidy;
+mod topologies;
 mod watching;

@@ -50,8 +50,6 @@ impl Field {
     fn command(&self, line: &str) -> Command {
         let mut command = canary::herdctl(self.folder.path());
         command.args(line.split_whitespace()).env_remove("HERDCTL_PLACES_KEY").env_remove("GOOGLE_PLACES_API_KEY");
-        // A proxy that would be seen if it were asked.
-        command.env("HTTP_PROXY", "http://127.0.0.1:9").env("ALL_PROXY", "http://127.0.0.1:9");
         command.envs(self.environment.iter().copied());
         command
     }
@@ -147,6 +145,7 @@ fn check_says_in_a_person_s_words_what_is_in_the_way() {
         (Scenario::Forbidden, "REQUEST_DENIED", "restricted to web sites"),
         (Scenario::Quota, "OVER_QUERY_LIMIT", "see the quotas"),
         (Scenario::Unavailable, "UNKNOWN_ERROR", "in trouble itself"),
+        (Scenario::BadGateway, "UNKNOWN_ERROR", "a proxy before it, is in trouble"),
         (Scenario::Redirect, "UNKNOWN_ERROR", "a login page"),
     ] {
         fake.behave(scenario, Duration::ZERO);
@@ -196,6 +195,16 @@ fn a_key_in_herd_toml_is_refused_and_not_shown() {
         assert_eq!(said.code, 5, "{}", said.out);
         assert!(said.out.contains("**********"), "{}", said.out);
         fs::remove_file(field.path("herd.toml")).unwrap();
+    }
+}
+
+#[test]
+fn a_proxy_that_fails_is_named_without_its_password() {
+    let field = Field::new("provider = \"google\"\nkey_file = \"google.key\"\n");
+    for line in ["check --places", "check --places --json"] {
+        let said = field.run(line);
+        assert!(said.code == 8 && said.out.contains("cannot be reached: connection refused"), "{}", said.out);
+        assert!(said.out.contains("A proxy is taken from HTTPS_PROXY"), "{}", said.out);
     }
 }
 

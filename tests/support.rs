@@ -15,6 +15,7 @@ use herdctl::server::fault::{Fault, Faults};
 use herdctl::server::question::Question;
 use herdctl::server::vitals::{Phase, Vitals};
 use herdctl::server::{self, Seat, Secret, Signal, Trouble};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 #[path = "support/canary.rs"]
@@ -68,8 +69,11 @@ impl Herd {
     }
 
     /// A herd of another shape, all running and linked.
-    pub fn of(shape: Shape) -> Self {
-        let herd = Self::start_all(&shape.herd_toml(), |_| {});
+    pub fn of(shape: Shape, adjust: impl FnOnce(&mut Config)) -> Self {
+        let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+        // Both ends of every link are here, and the usual limit is 1024.
+        setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
+        let herd = Self::start_all(&shape.herd_toml(), adjust);
         herd.wait_linked();
         herd
     }

@@ -173,10 +173,11 @@ fn advice(why: &Failure) -> &'static str {
             "is a proxy in between that decrypts? If you trust it, SSL_CERT_FILE can name a file with its certificate"
         }
         Failure::Slow(_) | Failure::Broken => "the network or the provider is slow or breaks off: try again",
+        Failure::ItsOwn(_) => "the provider is in trouble itself: try again later",
+        Failure::Strange(500..) => "the provider, or a proxy before it, is in trouble itself: try again later",
         Failure::TooLong | Failure::Strange(_) => {
             "is something else in between, a proxy or a login page? Or is `url` wrong?"
         }
-        Failure::ItsOwn(_) => "the provider is in trouble itself: try again later",
         Failure::Misunderstood => "this is a mistake in herdctl: please report it",
         Failure::Busy | Failure::Resting { .. } => "try again",
     }
@@ -185,8 +186,8 @@ fn advice(why: &Failure) -> &'static str {
 fn advice_on_key(reason: &str) -> &'static str {
     match reason {
         "SERVICE_DISABLED" => {
-            "enable \"Places API (New)\" for the key's project; or, for an old key that only has Legacy, say \
-             api = \"auto\" in [places]"
+            "enable \"Places API (New)\" for the key's project; an old key that only has Legacy needs api = \"auto\" \
+             in [places], and Legacy enabled"
         }
         "API_KEY_SERVICE_BLOCKED" => "the key's API restrictions leave Places out: allow \"Places API (New)\" there",
         "API_KEY_IP_ADDRESS_BLOCKED" => "the key is restricted to other machines: add this one's public address",

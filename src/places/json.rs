@@ -141,7 +141,10 @@ fn new_line(out: &mut String, depth: usize) {
 /// what the JSON printer of Google's own protobuf escapes (`json_escaping.cc`), and the bidirectional
 /// isolates; like that one it leaves `&` as it is.
 fn push_escaped(out: &mut String, text: &str) {
-    let mut rest = text;
+    // Nearly all text is nothing but plain ASCII, which is seen a byte at a time.
+    let plain = text.bytes().position(|byte| !is_plain(byte)).unwrap_or(text.len());
+    out.push_str(&text[..plain]);
+    let mut rest = &text[plain..];
     while let Some(at) = rest.find(is_escaped) {
         out.push_str(&rest[..at]);
         let mut after = rest[at..].chars();
@@ -151,6 +154,11 @@ fn push_escaped(out: &mut String, text: &str) {
         rest = after.as_str();
     }
     out.push_str(rest);
+}
+
+/// ASCII that [`is_escaped`] leaves as it is.
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\' | b'<' | b'>')
 }
 
 fn is_escaped(char: char) -> bool {

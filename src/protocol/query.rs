@@ -3,6 +3,8 @@
 //! A query carries all that its answer needs, so that nothing has to be remembered about it while places are
 //! looked up: the client may move meanwhile, and the answer is still one consistent whole.
 
+use memchr::{memchr, memmem};
+
 use super::line::Place;
 
 /// A `WHATSAT` on its way to a provider of places.
@@ -25,9 +27,16 @@ impl Query {
     pub fn answer(&self, json: &str) -> Vec<u8> {
         let mut answer = Vec::with_capacity(self.at_line.len() + json.len() + 3);
         answer.extend_from_slice(&self.at_line);
-        for line in json.lines().filter(|line| !line.is_empty()) {
+        let json = json.trim_matches('\n');
+        if memchr(b'\r', json.as_bytes()).is_none() && memmem::find(json.as_bytes(), b"\n\n").is_none() {
+            // As most are, whoever wrote it.
             answer.push(b'\n');
-            answer.extend_from_slice(line.as_bytes());
+            answer.extend_from_slice(json.as_bytes());
+        } else {
+            for line in json.lines().filter(|line| !line.is_empty()) {
+                answer.push(b'\n');
+                answer.extend_from_slice(line.as_bytes());
+            }
         }
         answer.extend_from_slice(b"\n\n");
         answer
@@ -49,5 +58,6 @@ mod tests {
         let answer = query.answer("{\n\n\n   \"a\" : 1\r\n\r\n}\n\n");
         assert_eq!(answer, b"AT Clark +0.0 kiwi +1-1 1\n{\n   \"a\" : 1\n}\n\n");
         assert_eq!(query.answer("\n{}"), b"AT Clark +0.0 kiwi +1-1 1\n{}\n\n");
+        assert_eq!(query.answer("\n\n{\n}\n"), b"AT Clark +0.0 kiwi +1-1 1\n{\n}\n\n");
     }
 }

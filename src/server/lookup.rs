@@ -6,6 +6,8 @@
 
 use std::sync::Arc;
 
+use memchr::{memchr, memchr_iter};
+
 use crate::places::google::legacy::Envelope;
 use crate::places::{Circle, Places, Provider};
 use crate::protocol::query::Query;
@@ -38,15 +40,12 @@ impl Lookups {
     /// What the log says of an answer: its `AT` line, and its places on one line, for hundreds of records for one
     /// answer would bury everything else. Of what may not be kept, only what came of it.
     pub(super) fn logged(&self, answer: &[u8]) -> Vec<u8> {
-        let mut lines = answer.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
-        let mut text = lines.next().unwrap_or_default().to_vec();
+        let at_line = memchr(b'\n', answer).unwrap_or(answer.len());
+        let mut text = Vec::with_capacity(answer.len());
+        text.extend_from_slice(&answer[..at_line]);
         text.push(b'\n');
         if self.may_be_kept {
-            for line in lines {
-                text.extend_from_slice(line.trim_ascii());
-                text.push(b' ');
-            }
-            text.pop();
+            push_on_one_line(&answer[at_line..], &mut text);
         } else {
             let json = &answer[text.len().min(answer.len())..];
             text.extend_from_slice(summary(json).as_bytes());
@@ -54,6 +53,20 @@ impl Lookups {
         text.push(b'\n');
         text
     }
+}
+
+/// Appends lines with a space between them, without their margins.
+fn push_on_one_line(lines: &[u8], text: &mut Vec<u8>) {
+    let mut start = 0;
+    for end in memchr_iter(b'\n', lines).chain([lines.len()]) {
+        let line = lines[start..end].trim_ascii();
+        if !line.is_empty() {
+            text.extend_from_slice(line);
+            text.push(b' ');
+        }
+        start = end + 1;
+    }
+    text.pop();
 }
 
 /// `(5 places, 3412 bytes)`, or `(REQUEST_DENIED, 168 bytes)`

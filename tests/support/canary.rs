@@ -36,6 +36,8 @@ pub fn carry(command: &mut Command) {
         command.env_remove(name);
     }
     command.envs(["HERDCTL_PLACES_KEY", "GOOGLE_PLACES_API_KEY"].map(|name| (name, KEY)));
+    // A proxy's password is no less a secret; nobody listens there.
+    command.envs(["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"].map(|name| (name, "http://bob:CANARY@127.0.0.1:9")));
 }
 
 /// Fails if the key is in there.
