@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use herdctl::config::topology::Topology;
 
-use super::flood::{Cost, Graph, Nanos, flood};
+use super::flood::{Cost, Flood, Graph, Nanos, flood};
 use super::paper;
 
 /// Servers of the herds that are looked at.
@@ -55,7 +55,7 @@ impl Row {
             servers,
             links: graph.links,
             lines,
-            busiest: floods.iter().map(|flood| flood.busiest()).max().unwrap_or_default(),
+            busiest: floods.iter().map(Flood::busiest).max().unwrap_or_default(),
             worst: reach.worst,
             mean: reach.mean,
             took: Some(floods.map(|flood| flood.took())),
@@ -77,7 +77,11 @@ impl Row {
             thousands(*servers as u64),
             thousands(*links as u64),
             thousands(*lines),
-            if each < 99.95 { format!("{each:.1}") } else { thousands(each.round() as u64) },
+            if each < 99.95 {
+                format!("{each:.1}")
+            } else {
+                thousands((lines + *servers as u64 / 2) / *servers as u64)
+            },
             thousands(*busiest),
             thousands(*worst as u64),
         );
@@ -119,7 +123,7 @@ pub fn page(rows: &[Row]) -> String {
 fn ms(nanos: Nanos) -> String {
     let ms = nanos as f64 / 1e6;
     match ms {
-        _ if ms >= 1000.0 => thousands(ms.round() as u64),
+        _ if ms >= 1000.0 => thousands((nanos + 500_000) / 1_000_000),
         _ if ms >= 99.95 => format!("{ms:.0}"),
         _ if ms >= 9.995 => format!("{ms:.1}"),
         _ => format!("{ms:.2}"),
