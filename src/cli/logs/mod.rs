@@ -305,7 +305,7 @@ impl Reader {
     }
 }
 
-/// What the servers of a foreground `up` log from now on, for a terminal that may be slow.
+/// What the servers log from now on, for a foreground `up` or a pane: a reader that may be slow.
 pub struct Live {
     reader: Reader,
     book: Book,
@@ -325,6 +325,23 @@ impl Live {
         let merge = book.merge(chains, &starts);
         let wanted = Sieve::default();
         Ok(Self { reader: Reader { merge, show, wanted, run: NO_RUN, begun: None, logs }, book })
+    }
+
+    /// Begins with the last few records, heartbeats left out.
+    ///
+    /// # Errors
+    ///
+    /// As `herdctl logs`.
+    pub fn recent(records: usize, session: &mut Session, out: &Output) -> Result<Self, Failure> {
+        let book = Book::of(session)?;
+        let wanted = Sieve::default();
+        let chains = book.chains()?;
+        let (starts, _) = starts(&wanted, &chains, Lines::Last(records)).map_err(|why| book.unreadable(&why))?;
+        let show = Show::new(book.names(), out.pen(), out.json, true);
+        let run = starts.iter().map(|start| start.run).max().unwrap_or(NO_RUN);
+        let logs = session.path(&book.folder);
+        let merge = book.merge(chains, &starts);
+        Ok(Self { reader: Reader { merge, show, wanted, run, begun: None, logs }, book })
     }
 
     /// Shows what has come. What a slow terminal cannot take is left out and counted.
