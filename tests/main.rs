@@ -21,6 +21,7 @@
 //! | [`supervisor`] | the herd with stand-ins for its servers: states, orders, readiness, the den, signals, detaching |
 //! | [`schemas`] | every JSON document against the schema of it that is checked in |
 //! | [`watching`] | what a person watches: events, logs at full speed, metrics, `--watch` |
+//! | [`terminal`] | `top`, `ps --watch` and `logs -f` in a real terminal: what it shows, and that it is given back |
 //! | [`tidy`] | the laws of the house that a test can keep |
 //! | [`support`] | a herd of real servers in this process, clients, and waiting with a deadline |
 
@@ -43,5 +44,6 @@ mod schemas;
 mod simulation;
 mod supervisor;
 mod support;
+mod terminal;
 mod tidy;
 mod watching;

@@ -225,7 +225,7 @@ fn what_is_wrong_is_told_by_shape_and_word() {
     let mut view = View::of(ill(), LARGE);
     view.shows(&["✗ killed 8s ago", "‖ paused", "1 fault", "✂ cut", "cut, silent", "✗ down", "✗ Clark", "‖ Jaquez"]);
     view.press(KeyCode::Enter);
-    view.shows(&["by herdctl kill", "Campbell – Jaquez cut, silent (22s left)"]);
+    view.shows(&["by herdctl kill", "Campbell – Jaquez cut, silent"]);
     view.press(KeyCode::Enter);
     view.take(Input::Clients(whereis("kiwi", false)));
     view.shows(&["○ kiwi"]);
@@ -371,19 +371,17 @@ fn rates_and_latencies_come_from_two_looks() {
 
 #[test]
 fn any_size_and_any_moment_can_be_drawn() {
-    for width in [1, 2, 10, 40, 59, 60, 80, 109, 110, 200] {
-        for height in [1, 2, 3, 10, 19, 20, 24, 31, 32, 60] {
-            let mut nothing = View { model: Model::new("x".into(), true), size: (width, height), now: Instant::now() };
-            let mut view = View::of(ill(), (width, height));
-            view.take(Input::Clients(whereis("kiwi", false)));
-            view.take(Input::Events(vec!["event".into(); 100]));
-            for key in "1234567?k".chars() {
-                nothing.press(KeyCode::Char(key));
-                view.press(KeyCode::Char(key));
-                view.press(KeyCode::Enter);
-                view.press(KeyCode::PageUp);
-            }
+    for (width, height) in [1, 10, 40, 60, 110].into_iter().flat_map(|width| [1, 3, 10, 20, 32].map(|h| (width, h))) {
+        let mut nothing = View { model: Model::new("x".into(), true), size: (width, height), now: Instant::now() };
+        nothing.screen();
+        let mut view = View::of(ill(), (width, height));
+        let come = [Input::Clients(whereis("kiwi", false)), Input::Events(vec!["event".into(); 100])];
+        let keys = "1k\u{1b}234567?".chars().map(|key| Input::Key(KeyCode::Char(key).into()));
+        for input in come.into_iter().chain(keys) {
+            view.take(input);
         }
+        view.press(KeyCode::PageUp);
+        view.press(KeyCode::Enter);
     }
     let mut small = View::of(ill(), (40, 10));
     small.shows(&["3 running", "▶ 1 servers", "Clark", "✗ killed", "q leave"]);
