@@ -70,9 +70,9 @@ impl Roll {
         self.lines.iter().skip(first).take(height).map(String::as_str)
     }
 
-    /// How many lines have come below what was ever shown; none while the window follows.
+    /// How many lines have come that were never shown, those that are no more too; none while the window follows.
     pub fn unseen(&self) -> Option<u64> {
-        self.held.map(|held| self.end() - held.seen.clamp(self.gone, self.end()))
+        self.held.map(|held| self.end().saturating_sub(held.seen))
     }
 
     pub fn is_empty(&self) -> bool {
@@ -131,7 +131,7 @@ mod tests {
         assert_eq!(shown(&roll), "0 1");
         roll.push((2000..2100).map(|n| n.to_string()));
         assert_eq!((shown(&roll).as_str(), roll.lines.len()), ("100 101", LINES_MAX));
-        assert_eq!(roll.unseen(), Some(2000));
+        assert_eq!(roll.unseen(), Some(2095));
     }
 
     #[test]

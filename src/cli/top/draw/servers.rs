@@ -99,13 +99,11 @@ pub fn draw_latency(model: &Model, place: Place, area: Rect, frame: &mut Frame) 
     let servers = model.ps.iter().flat_map(|ps| &ps.servers);
     let servers = servers.map(|server| rows(escape::text(&server.name).into_owned(), model.meters.of(&server.name)));
     let table = std::iter::once(rows("all".to_owned(), model.meters.of_all())).chain(servers);
-    let widths = [
-        Constraint::Fill(1),
-        Constraint::Length(5),
-        Constraint::Length(5),
-        Constraint::Length(5),
-        Constraint::Length(5),
-    ];
-    let heads = Row::new(["", "ANSW", "p99", "CONV", "p99"]).style(place.paint.style(term::DIM));
-    frame.render_widget(Table::new(table, widths).header(heads).block(place.block(Focus::Latency, " p50 p99 ")), area);
+    let number = Constraint::Length(5);
+    let widths = [Constraint::Max(14), number, number, number, number];
+    let heads = Row::new(["", "p50", "p99", "p50", "p99"]).style(place.paint.style(term::DIM));
+    frame.render_widget(
+        Table::new(table, widths).header(heads).block(place.block(Focus::Latency, " answers  convergence ")),
+        area,
+    );
 }
