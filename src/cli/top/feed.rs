@@ -61,6 +61,11 @@ pub fn begin(
     thread.map(|_| ()).map_err(|why| Failure::new(Kind::Failed, format!("the system gives no thread: {why}")))
 }
 
+/// Says that a source cannot even begin.
+fn broken(inputs: &SyncSender<Input>) {
+    let _ = inputs.send(Input::Broken);
+}
+
 /// Keys, and changes of the terminal's size.
 pub fn keys(inputs: &SyncSender<Input>) {
     loop {
@@ -80,7 +85,7 @@ pub fn keys(inputs: &SyncSender<Input>) {
 
 /// How the herd stands, whenever `nudges` says that something has happened and every second.
 pub fn looks(target: &Target, patience: Duration, nudges: &Receiver<()>, inputs: &SyncSender<Input>) {
-    let Ok(client) = Client::new(target.clone(), patience) else { return };
+    let Ok(client) = Client::new(target.clone(), patience) else { return broken(inputs) };
     let mut clients = ClientsLook::default();
     loop {
         let looked = look(&client);
@@ -150,7 +155,7 @@ pub struct Happenings {
 
 impl Happenings {
     pub fn tell(&self, inputs: &SyncSender<Input>) {
-        let Ok(client) = Client::new(self.target.clone(), self.patience) else { return };
+        let Ok(client) = Client::new(self.target.clone(), self.patience) else { return broken(inputs) };
         let (mut last, mut run) = (0, None);
         loop {
             let hops = self.hops.load(Ordering::Relaxed);
