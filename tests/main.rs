@@ -23,6 +23,7 @@
 //! | [`schemas`] | every JSON document against the schema of it that is checked in |
 //! | [`topologies`] | what an update costs in herds of any shape: formulas, a model and the protocol agree |
 //! | [`watching`] | what a person watches: events, logs at full speed, metrics, `--watch` |
+//! | [`terminal`] | `top`, `ps --watch` and `logs -f` in a real terminal: what it shows, and that it is given back |
 //! | [`tidy`] | the laws of the house that a test can keep |
 //! | [`support`] | a herd of real servers in this process, clients, and waiting with a deadline |
 
@@ -46,6 +47,7 @@ mod schemas;
 mod simulation;
 mod supervisor;
 mod support;
+mod terminal;
 mod tidy;
 mod topologies;
 mod watching;

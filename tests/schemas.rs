@@ -84,6 +84,13 @@ fn every_document_fits_its_schema() {
     check("change", &field.json("start Clark --wait --json"));
     check("iamat", &field.json("iamat kiwi +34.068930-118.445127 --json"));
     check("whatsat", &field.json("whatsat kiwi 10 3 --json"));
+    check("fault", &field.json("delay Bona Clark 250ms --jitter 50ms --for 1h --json"));
+    check("fault", &field.json("partition Clark,Jaquez --json"));
+    check("links", &field.json("links --json"));
+    check("whereis", &field.json("whereis --all --json"));
+    check("fault", &field.json("heal --all --json"));
+    check("whereis", &field.json("whereis kiwi --json"));
+    check("forget", &field.json("forget kiwi --json"));
     for event in field.run("events --since 1 --count 10 --json").out.lines() {
         check("event", &serde_json::from_str(event).unwrap());
     }

@@ -33,8 +33,8 @@ A foreground `up` that Ctrl-C or SIGTERM ended cleanly exits with 0.";
 
 const JSON: &str = "\
 JSON
-  --json makes every answer one document on one line of stdout; `logs` and a
-  foreground `up` write one document a line (NDJSON). The first field is
+  --json makes every answer one document on one line of stdout; `logs`, --watch,
+  `events` and a foreground `up` write one a line (NDJSON). The first field is
   \"schema\": \"herd.ps/1\", \"herd.change/1\", \"herd.up/1\", \"herd.down/1\",
   \"herd.check/1\", \"herd.init/1\", \"herd.version/1\", \"herd.iamat/1\",
   \"herd.whatsat/1\", \"herd.fault/1\", \"herd.links/1\", \"herd.whereis/1\",

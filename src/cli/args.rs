@@ -19,12 +19,12 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 pub use bench::Bench;
 pub use chaos::Chaos;
 pub use fake_places::FakePlaces;
-pub use faults::{Chance, Cut, Delay, Ends, Forget, Heal, Partition, Throttle, Wait, Whereis};
+pub use faults::{Chance, Cut, Delay, Ends, Forget, Heal, Links, Partition, Throttle, Wait, Whereis};
 pub use file::{Check, Init};
 pub use herd::{Down, Ps, Up};
 pub use members::{Kill, Members, Pause, Restart, Start};
 pub use talk::{Iamat, Send, Whatsat};
-pub use watching::{Completions, Events, Lines, Logs, Man, Shell};
+pub use watching::{Completions, Events, Lines, Logs, Man, Shell, Top};
 
 use super::human::parse_duration;
 use super::term::Choice;
@@ -151,11 +151,11 @@ pub enum Command {
     Resume(Members),
     /// Show the links and what is wrong with them
     #[command(
-        before_help = "Example: herdctl links",
+        before_help = "Example: herdctl links --watch",
         after_help = "LAG is how many changes the other end has not confirmed, in each direction.",
         help_template = TEMPLATE
     )]
-    Links,
+    Links(Links),
     /// Cut a link between two servers
     #[command(
         before_help = "Example: herdctl cut Campbell Jaquez --silent --for 30s",
@@ -215,7 +215,7 @@ pub enum Command {
     /// Show which servers know where a client is
     #[command(
         before_help = "Example: herdctl whereis kiwi.cs.ucla.edu",
-        after_help = "Read from the servers' own tables, without asking for places. --all shows the clients that moved last. Exit code 8 if no server knows the client.",
+        after_help = "Read from the servers' own tables, without asking for places. --all shows the clients that moved last. --watch shows each server's knowledge as it changes: who told it and when it heard, redrawn on a terminal, a line each with --json; it has the servers report every hop meanwhile. Exit code 8 if no server knows the client.",
         help_template = TEMPLATE
     )]
     Whereis(Whereis),
@@ -233,6 +233,13 @@ pub enum Command {
         help_template = TEMPLATE
     )]
     Wait(Wait),
+    /// Show the whole herd on the terminal, and break it by single keys
+    #[command(
+        before_help = "Example: herdctl top",
+        after_help = "Servers, links and their faults, rates and latencies, a map of the clients, the topology, events as they happen and the logs; what is too much for the terminal takes turns. ? names the keys. Keys that kill, cut or heal ask first, unless --no-confirm is given or ! was pressed. Leaving it leaves the herd up. Needs a terminal; elsewhere: herdctl ps --watch.",
+        help_template = TEMPLATE
+    )]
+    Top(Top),
     /// Show the logs of the servers, merged in the order of events
     #[command(
         before_help = "Example: herdctl logs Clark Bona -f",

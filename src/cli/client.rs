@@ -110,6 +110,19 @@ impl Client {
         self.call(&Call::get("/v1/links"))
     }
 
+    /// The herd in Prometheus' text format.
+    ///
+    /// # Errors
+    ///
+    /// As [`ps`](Self::ps).
+    pub fn metrics(&self) -> Result<String, Failure> {
+        let answer = self.ask(&Call::get("/metrics"))?;
+        if !answer.status.is_success() {
+            return Err(self.refusal(&answer));
+        }
+        String::from_utf8(answer.body).map_err(|why| self.garbage(&why.to_string()))
+    }
+
     /// # Errors
     ///
     /// As [`ps`](Self::ps).

@@ -40,7 +40,7 @@ fn query(args: &args::Events) -> Result<EventsQuery, Failure> {
         }
         None => None,
     };
-    Ok(EventsQuery { since, run: None, kinds: args.kind.join(","), flood: args.flood })
+    Ok(EventsQuery { since, run: None, kinds: args.kind.join(","), flood: args.flood, client: None })
 }
 
 /// Shows events until the herd goes or `count` have been shown, and says how many were. A gap is shown and not

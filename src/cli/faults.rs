@@ -7,8 +7,8 @@ use super::args::{self, Ends};
 use super::output::{Output, Stop};
 use super::ps::{Cell, Table};
 use super::session::Session;
-use super::term;
-use super::{Done, Exit, escape, human};
+use super::term::{self, Pen};
+use super::{Done, Exit, escape, human, watch};
 use crate::herd::api::{FaultChange, FaultOrder, FaultStatus, HealOrder, LinkStatus, Links, PartitionOrder, Wrong};
 
 /// `herdctl links`
@@ -16,7 +16,13 @@ use crate::herd::api::{FaultChange, FaultOrder, FaultStatus, HealOrder, LinkStat
 /// # Errors
 ///
 /// As every call on the control channel.
-pub fn links(session: &mut Session) -> Done {
+pub fn links(args: &args::Links, session: &mut Session) -> Done {
+    if args.watch {
+        return watch::watch(session, |client, out| {
+            let links = client.links()?;
+            if out.json { out.json_of(&links).map(|json| vec![json]) } else { Ok(table(&links).lines(out.pen())) }
+        });
+    }
     let links = session.client()?.links()?;
     if session.out.json {
         session.out.document(&links)?;
@@ -133,10 +139,7 @@ fn say(
 
 fn show_fault(change: &FaultChange, out: &mut Output) -> Result<(), Stop> {
     let Some(fault) = change.set.first() else { return out.answer(&healed(change)) };
-    let pen = out.pen();
-    let mark = if matches!(fault.wrong, Wrong::Cut { .. }) { "✂" } else { "≋" };
-    let ends = pen.ink(term::BOLD, &escape::text(&fault.ends()));
-    out.answer(&format!("{} {ends} {}", pen.ink(term::WARN, mark), what(fault)))?;
+    out.answer(&set_line(fault, out.pen()))?;
     let undo = format!("herdctl heal {} {}", escape::text(&fault.from), escape::text(&fault.to));
     out.message(&format!("  {}.  Undo: {undo}", meaning(fault.wrong, change)));
     Ok(())
@@ -168,6 +171,13 @@ fn show_partition(change: &FaultChange, lasts: Option<Duration>, out: &mut Outpu
     Ok(())
 }
 
+/// `✂ Campbell – Jaquez cut`
+pub(super) fn set_line(fault: &FaultStatus, pen: Pen) -> String {
+    let mark = if matches!(fault.wrong, Wrong::Cut { .. }) { "✂" } else { "≋" };
+    let ends = pen.ink(term::BOLD, &escape::text(&fault.ends()));
+    format!("{} {ends} {}", pen.ink(term::WARN, mark), what(fault))
+}
+
 /// `{Clark, Jaquez} {Bailey, Bona, Campbell}`
 fn islands(change: &FaultChange) -> String {
     let islands: Vec<_> =
@@ -175,7 +185,7 @@ fn islands(change: &FaultChange) -> String {
     islands.join(" ")
 }
 
-fn healed(change: &FaultChange) -> String {
+pub(super) fn healed(change: &FaultChange) -> String {
     let faults: Vec<_> = change.healed.iter().map(described).collect();
     match faults.len() {
         0 => "· nothing was wrong there".into(),
@@ -215,12 +225,12 @@ fn table(links: &Links) -> Table {
     Table { heads: vec!["LINK", "STATE", "LAG → / ←", "FAULTS"], rows: rows.collect() }
 }
 
-fn is_on(fault: &FaultStatus, link: &LinkStatus) -> bool {
+pub(super) fn is_on(fault: &FaultStatus, link: &LinkStatus) -> bool {
     let ends = (&fault.from, &fault.to);
     ends == (&link.from, &link.to) || ends == (&link.to, &link.from)
 }
 
-fn state(link: &LinkStatus, faults: &[&FaultStatus]) -> (&'static str, anstyle::Style) {
+pub(super) fn state(link: &LinkStatus, faults: &[&FaultStatus]) -> (&'static str, anstyle::Style) {
     let is_cut = faults.iter().any(|fault| matches!(fault.wrong, Wrong::Cut { .. }));
     match link.up {
         true => ("up", term::GOOD),
@@ -229,7 +239,7 @@ fn state(link: &LinkStatus, faults: &[&FaultStatus]) -> (&'static str, anstyle::
     }
 }
 
-fn arrowed(fault: &FaultStatus) -> String {
+pub(super) fn arrowed(fault: &FaultStatus) -> String {
     if fault.one_way { format!("to {}: {}", fault.to, what(fault)) } else { what(fault) }
 }
 
@@ -251,7 +261,6 @@ pub fn sample(wrong: Wrong) -> FaultStatus {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::term::Pen;
 
     #[test]
     fn a_fault_is_told_with_its_seed_and_what_is_left() {

@@ -69,7 +69,7 @@ pub fn resume(args: &Members, session: &mut Session) -> Done {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verb {
+pub(super) enum Verb {
     Kill,
     Stop,
     Start,
@@ -79,7 +79,7 @@ enum Verb {
 }
 
 impl Verb {
-    fn route(self) -> &'static str {
+    pub(super) fn route(self) -> &'static str {
         match self {
             Self::Kill => "kill",
             Self::Stop => "stop",
@@ -92,7 +92,7 @@ impl Verb {
 
     /// How long the answer may take: longer than the herd's own limit for what is asked, so that the herd can
     /// still say what went wrong.
-    fn patience(self, waits: bool) -> Duration {
+    pub(super) fn patience(self, waits: bool) -> Duration {
         let done_in = match self {
             Self::Kill | Self::Pause | Self::Resume => Duration::ZERO,
             Self::Stop => limits::LEAVE_MAX,
@@ -143,7 +143,8 @@ fn show(verb: Verb, change: &Change, out: &mut Output) -> Result<(), super::outp
     Ok(())
 }
 
-fn line(verb: Verb, result: &ChangeResult, pen: Pen) -> String {
+/// What an order did to one server.
+pub(super) fn line(verb: Verb, result: &ChangeResult, pen: Pen) -> String {
     let name = escape::text(&result.server);
     if !result.changed {
         return format!("{} {name} is already {}", pen.ink(term::DIM, "·"), result.to);

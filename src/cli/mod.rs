@@ -25,6 +25,7 @@ mod ps;
 mod session;
 mod talk;
 mod term;
+mod top;
 mod up;
 mod wait;
 mod watch;
@@ -102,7 +103,7 @@ fn obey(command: Command, session: &mut Session) -> Done {
         Command::Restart(args) => members::restart(&args, session),
         Command::Pause(args) => members::pause(&args, session),
         Command::Resume(args) => members::resume(&args, session),
-        Command::Links => faults::links(session),
+        Command::Links(args) => faults::links(&args, session),
         Command::Cut(args) => faults::cut(&args, session),
         Command::Delay(args) => faults::delay(&args, session),
         Command::Loss(args) => faults::loss(&args, session),
@@ -114,6 +115,7 @@ fn obey(command: Command, session: &mut Session) -> Done {
         Command::Whereis(args) => whereis::whereis(&args, session),
         Command::Forget(args) => whereis::forget(&args, session),
         Command::Wait(args) => wait::run(&args, session),
+        Command::Top(args) => top::run(&args, session),
         Command::Logs(args) => logs::run(&args, session),
         Command::Events(args) => events::run(&args, session),
         Command::Iamat(args) => talk::iamat(&args, session),

@@ -60,6 +60,13 @@ impl Output {
         }
     }
 
+    /// Answers for a part of the program that shows them itself, as people read them; no messages.
+    pub fn into_pane(pane: Box<dyn Write + Send>, pen: Pen) -> Self {
+        let mut out = Self::to(pane, Box::new(std::io::sink()), false);
+        out.answers.pen = pen;
+        out
+    }
+
     /// For a process that has nobody to tell.
     pub fn nowhere() -> Self {
         Self::to(Box::new(std::io::sink()), Box::new(std::io::sink()), false)

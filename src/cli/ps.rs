@@ -64,7 +64,7 @@ fn text(ps: &Ps, config: &str, wide: bool, pen: Pen) -> Vec<String> {
     text
 }
 
-fn heading(ps: &Ps, config: &str, pen: Pen) -> String {
+pub(super) fn heading(ps: &Ps, config: &str, pen: Pen) -> String {
     let about = format!("up {}  pid {}  herdctl {}", human::age(ps.uptime_ms), ps.pid, escape::text(&ps.version));
     format!("herd {}  {about}", pen.ink(term::BOLD, config))
 }
@@ -122,7 +122,7 @@ fn row(ps: &Ps, server: &ServerStatus, wide: bool) -> Vec<Cell> {
     row
 }
 
-fn state(server: &ServerStatus) -> String {
+pub(super) fn state(server: &ServerStatus) -> String {
     match server.state {
         State::Killed | State::Stopped | State::Crashed | State::Failed => {
             format!("{} {} ago", server.state, human::age(server.since_ms))
@@ -131,7 +131,7 @@ fn state(server: &ServerStatus) -> String {
     }
 }
 
-fn colour(state: State) -> anstyle::Style {
+pub(super) fn colour(state: State) -> anstyle::Style {
     match state {
         State::Running => term::GOOD,
         State::Starting | State::Paused | State::Stopping => term::WARN,
@@ -140,7 +140,7 @@ fn colour(state: State) -> anstyle::Style {
     }
 }
 
-fn note(ps: &Ps, server: &ServerStatus) -> String {
+pub(super) fn note(ps: &Ps, server: &ServerStatus) -> String {
     let order = match (server.by.as_deref(), server.state) {
         (Some("cli"), State::Killed) => "by herdctl kill".to_owned(),
         (Some("cli"), State::Stopped) => "by herdctl stop".to_owned(),

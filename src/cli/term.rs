@@ -10,6 +10,8 @@ pub const WARN: Style = AnsiColor::Yellow.on_default();
 pub const FOUND: Style = AnsiColor::Red.on_default().bold().underline();
 pub const DIM: Style = Style::new().dimmed();
 pub const BOLD: Style = Style::new().bold();
+/// What is drawn behind what matters.
+pub const SHORE: Style = AnsiColor::BrightBlack.on_default();
 pub const ERROR: Style = AnsiColor::Red.on_default().bold();
 pub const HINT: Style = AnsiColor::Cyan.on_default();
 

@@ -1,5 +1,7 @@
 //! `whereis` and `forget`: who knows what, and to make all forget it.
 
+mod track;
+
 use super::args;
 use super::output::{Output, Stop};
 use super::ps::{Cell, Table};
@@ -14,6 +16,9 @@ use crate::herd::api::{ClientStatus, ForgetOrder, Forgotten, Knowledge, Knows, W
 ///
 /// As every call on the control channel.
 pub fn whereis(args: &args::Whereis, session: &mut Session) -> Done {
+    if let (true, Some(client)) = (args.watch, &args.client) {
+        return track::watch(client, session);
+    }
     let order = WhereisOrder { client: args.client.clone(), all: args.all };
     let whereis = session.client()?.whereis(&order)?;
     if session.out.json {
@@ -148,6 +153,7 @@ mod tests {
             location: some("+34.068930-118.445127"),
             time: some("1763823845.1"),
             said_to: some("Clark"),
+            ..Knowledge::default()
         }
     }
 

@@ -292,6 +292,9 @@ pub struct EventsQuery {
     /// The hops of every report too.
     #[serde(default)]
     pub flood: bool,
+    /// Of hops, those of this client's reports only; its name as an event has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
 }
 
 /// The body of `POST /v1/down`.

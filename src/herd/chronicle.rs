@@ -280,7 +280,7 @@ impl Book {
         let rings = [Some(&self.calm), wanted.hops.then_some(&self.hops)];
         let rings = rings.into_iter().flatten();
         let mut kept: Vec<&Entry> =
-            rings.clone().flat_map(|ring| ring.after(since)).filter(|entry| wanted.wants(&entry.kind)).collect();
+            rings.clone().flat_map(|ring| ring.after(since)).filter(|entry| wanted.wants(entry)).collect();
         kept.sort_unstable_by_key(|entry| entry.seq);
         let seq = kept.first().map_or(self.last, |first| first.seq - 1);
         let mut pieces = Pieces::default();

@@ -143,6 +143,7 @@ fn knowledge(server: &str, known: Option<Known>, newest: Option<&Known>) -> Know
         location: known.as_ref().map(Known::location),
         time: known.as_ref().map(Known::time),
         said_to: known.as_ref().map(Known::said_to),
+        ..Knowledge::default()
     }
 }
 

@@ -101,6 +101,13 @@ pub struct Heal {
 }
 
 #[derive(Debug, Args)]
+pub struct Links {
+    /// Go on showing them: redrawn on a terminal, a line each with --json
+    #[arg(long)]
+    pub watch: bool,
+}
+
+#[derive(Debug, Args)]
 pub struct Whereis {
     /// The client's name
     #[arg(required_unless_present = "all", conflicts_with = "all")]
@@ -108,6 +115,9 @@ pub struct Whereis {
     /// The clients that moved last
     #[arg(long)]
     pub all: bool,
+    /// Go on showing it, with the way that each report took
+    #[arg(long, conflicts_with = "all")]
+    pub watch: bool,
 }
 
 #[derive(Debug, Args)]

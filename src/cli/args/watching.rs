@@ -43,6 +43,13 @@ pub struct Logs {
 }
 
 #[derive(Debug, Args)]
+pub struct Top {
+    /// Do what keys say without asking first
+    #[arg(long)]
+    pub no_confirm: bool,
+}
+
+#[derive(Debug, Args)]
 pub struct Events {
     /// Only these kinds or families of kinds
     #[arg(long, value_name = "K,…", value_delimiter = ',')]

@@ -99,6 +99,7 @@ impl Lines<'_> {
 fn spelled(query: &EventsQuery) -> String {
     let mut parts = vec![format!("flood={}", query.flood), format!("kinds={}", percent(&query.kinds))];
     parts.extend(query.since.as_ref().map(|since| format!("since={}", percent(since))));
+    parts.extend(query.client.as_ref().map(|client| format!("client={}", percent(client))));
     parts.extend(query.run.as_ref().map(|run| format!("run={}", percent(run))));
     parts.join("&")
 }
@@ -120,7 +121,11 @@ mod tests {
             run: None,
             kinds: "link,a&b".into(),
             flood: true,
+            client: Some("k wi".into()),
         };
-        assert_eq!(spelled(&query), "flood=true&kinds=link,a%26b&since=2026-11-22T15%3A04%3A05%2B02%3A00");
+        assert_eq!(
+            spelled(&query),
+            "flood=true&kinds=link,a%26b&since=2026-11-22T15%3A04%3A05%2B02%3A00&client=k%20wi"
+        );
     }
 }

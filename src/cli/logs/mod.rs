@@ -240,29 +240,28 @@ impl Reader {
         let settled = SignedDuration::try_from(GAP_MAX).ok().and_then(|gap| Timestamp::now().checked_sub(gap).ok());
         self.merge.is_settled_before(settled.map(when::rfc3339));
         loop {
-            self.look(Some(GAP_MAX), Pace::All, out)?;
-            std::thread::sleep(LOOK_EVERY);
+            if !self.look(Some(GAP_MAX), Pace::All, out)? {
+                std::thread::sleep(LOOK_EVERY);
+            }
         }
     }
 
-    /// Shows what has come, and has waited for others so long.
-    fn look(&mut self, wait: Option<Duration>, pace: Pace, out: &mut Output) -> Result<(), Trouble> {
+    /// Looks at the files once, shows what has come and has waited for others so long, and says whether there is more
+    /// to be shown at once. Nothing is taken to be missing that a look at the files since then would have found: a
+    /// reader may have been busy, or its own reader slow, for longer than that.
+    fn look(&mut self, wait: Option<Duration>, pace: Pace, out: &mut Output) -> Result<bool, Trouble> {
         for (log, gap) in self.merge.refresh()? {
             out.stream(&self.show.gap(log, &gap))?;
         }
         if pace == Pace::NeverLag {
             self.merge.hurry()?;
         }
-        loop {
-            let now = Instant::now();
-            let is_more = self.merge.take_in(now)?;
-            let ripe = wait.and_then(|wait| now.checked_sub(wait)).unwrap_or(now);
-            let shown = self.put(ripe, out)?;
-            if !is_more || shown == 0 {
-                out.flush()?;
-                return Ok(());
-            }
-        }
+        let now = Instant::now();
+        let is_more = self.merge.take_in(now)?;
+        let ripe = wait.and_then(|wait| now.checked_sub(wait)).unwrap_or(now);
+        let shown = self.put(ripe, out)?;
+        out.flush()?;
+        Ok(is_more && shown > 0)
     }
 
     /// Shows what is ripe, and says how many lines that was, hidden ones included.
@@ -305,7 +304,7 @@ impl Reader {
     }
 }
 
-/// What the servers of a foreground `up` log from now on, for a terminal that may be slow.
+/// What the servers log from now on, for a foreground `up` or a pane: a reader that may be slow.
 pub struct Live {
     reader: Reader,
     book: Book,
@@ -327,13 +326,30 @@ impl Live {
         Ok(Self { reader: Reader { merge, show, wanted, run: NO_RUN, begun: None, logs }, book })
     }
 
+    /// Begins with the last few records, heartbeats left out.
+    ///
+    /// # Errors
+    ///
+    /// As `herdctl logs`.
+    pub fn recent(records: usize, session: &mut Session, out: &Output) -> Result<Self, Failure> {
+        let book = Book::of(session)?;
+        let wanted = Sieve::default();
+        let chains = book.chains()?;
+        let (starts, _) = starts(&wanted, &chains, Lines::Last(records)).map_err(|why| book.unreadable(&why))?;
+        let show = Show::new(book.names(), out.pen(), out.json, true);
+        let run = starts.iter().map(|start| start.run).max().unwrap_or(NO_RUN);
+        let logs = session.path(&book.folder);
+        let merge = book.merge(chains, &starts);
+        Ok(Self { reader: Reader { merge, show, wanted, run, begun: None, logs }, book })
+    }
+
     /// Shows what has come. What a slow terminal cannot take is left out and counted.
     ///
     /// # Errors
     ///
     /// As `herdctl logs`.
     pub fn look(&mut self, out: &mut Output) -> Result<(), Stop> {
-        self.hurried(out, Some(REORDER)).map_err(|trouble| trouble.stop(&self.book))
+        self.hurried(out, Some(REORDER)).map(|_| ()).map_err(|trouble| trouble.stop(&self.book))
     }
 
     /// Shows the last of it: the servers are gone.
@@ -342,10 +358,11 @@ impl Live {
     ///
     /// As `herdctl logs`.
     pub fn finish(&mut self, out: &mut Output) -> Result<(), Stop> {
-        self.hurried(out, None).map_err(|trouble| trouble.stop(&self.book))
+        while self.hurried(out, None).map_err(|trouble| trouble.stop(&self.book))? {}
+        Ok(())
     }
 
-    fn hurried(&mut self, out: &mut Output, wait: Option<Duration>) -> Result<(), Trouble> {
+    fn hurried(&mut self, out: &mut Output, wait: Option<Duration>) -> Result<bool, Trouble> {
         self.reader.look(wait, Pace::NeverLag, out)
     }
 }

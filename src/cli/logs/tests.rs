@@ -84,7 +84,45 @@ fn lines_of(answers: &Captured) -> Vec<String> {
 
 /// What a follower has shown after it has looked as often as it needs to see all that is written.
 fn looked(reader: &mut Reader, out: &mut Output) {
-    assert!(reader.look(None, Pace::All, out).is_ok());
+    while reader.look(None, Pace::All, out).unwrap_or_else(|_| panic!("a log cannot be read")) {}
+}
+
+/// A reader that is slow with the first it gets, while `meanwhile` happens.
+struct Slow {
+    meanwhile: Option<Box<dyn FnOnce() + Send>>,
+    answers: Captured,
+}
+
+impl Write for Slow {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.meanwhile.take().into_iter().for_each(|meanwhile| meanwhile());
+        self.answers.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn the_time_that_a_slow_reader_takes_is_no_time_that_was_waited() {
+    const WAIT: Duration = Duration::from_millis(5);
+    let folder = Folder::new();
+    let many: String = (3..20_000).map(|seq| record(seq, "more than is held of one log at once")).collect();
+    folder.write("Bona.log", &(heading(RUN, "Bona") + &record(1, "one") + &many));
+    folder.write("Clark.log", &heading(RUN, "Clark"));
+    let clark = folder.path("Clark.log");
+    let meanwhile = move || {
+        append(&clark, &record(2, "two"));
+        let since = Instant::now();
+        while since.elapsed() <= WAIT {}
+    };
+    let answers = Captured::default();
+    let slow = Slow { meanwhile: Some(Box::new(meanwhile)), answers: answers.clone() };
+    let mut out = Output::into_pane(Box::new(slow), crate::cli::term::Pen { styled: false });
+    let (mut reader, _) = folder.reader(Lines::All);
+    while reader.look(Some(WAIT), Pace::All, &mut out).unwrap_or_else(|_| panic!("a log cannot be read")) {}
+    assert_eq!(lines_of(&answers)[..2], ["one", "two"]);
 }
 
 #[test]

@@ -185,7 +185,7 @@ pub struct ClientStatus {
 }
 
 /// What one server knows of one client.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Knowledge {
     pub server: String,
     pub knows: Knows,
@@ -197,15 +197,22 @@ pub struct Knowledge {
     /// The server that heard it from the client.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub said_to: Option<String>,
+    /// With `--watch`, if it came meanwhile: the neighbour that told it, or nothing if the client itself did, …
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via: Option<String>,
+    /// … and when this server heard it: RFC 3339, UTC, microseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heard_at: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Knows {
     /// The newest report that any server has.
     Newest,
     /// A report that another server knows to be old.
     Old,
+    #[default]
     Nothing,
 }
 

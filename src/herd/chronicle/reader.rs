@@ -1,11 +1,13 @@
 //! Somebody who reads events: what it wants, what it has been told, what it has missed.
 
 use axum::body::Bytes;
+use memchr::memmem;
 use tokio::sync::mpsc::Sender;
 use tokio::sync::mpsc::error::TrySendError;
 
 use super::super::api::EventsQuery;
 use super::Entry;
+use super::told::client_name;
 use crate::limits;
 
 /// Somebody who reads on.
@@ -26,6 +28,8 @@ pub struct Wanted {
     /// Kinds or families of them; none: all.
     kinds: Vec<String>,
     pub hops: bool,
+    /// Of whose reports hops are wanted, as it stands in an event's line; none: of all.
+    client: Option<Vec<u8>>,
 }
 
 impl Reader {
@@ -34,7 +38,7 @@ impl Reader {
     }
 
     pub fn tell(&mut self, entry: &Entry) {
-        if !self.wanted.wants(&entry.kind) {
+        if !self.wanted.wants(entry) {
             return;
         }
         // Nothing goes before the gap, which goes when there is room.
@@ -71,15 +75,28 @@ impl Wanted {
     pub fn of(query: &EventsQuery) -> Self {
         let kinds: Vec<String> = query.kinds.split(',').filter(|kind| !kind.is_empty()).map(Into::into).collect();
         let hops = query.flood || kinds.iter().any(|kind| is_hop(kind));
-        Self { kinds, hops }
+        Self { kinds, hops, client: query.client.as_deref().map(in_line) }
     }
 
-    pub fn wants(&self, kind: &str) -> bool {
-        if is_hop(kind) && !self.hops {
+    pub fn wants(&self, entry: &Entry) -> bool {
+        let kind = entry.kind.as_str();
+        if is_hop(kind) && !(self.hops && self.is_of_client(&entry.line)) {
             return false;
         }
         kind == GAP || self.kinds.is_empty() || self.kinds.iter().any(|wanted| is_of(kind, wanted))
     }
+
+    fn is_of_client(&self, line: &[u8]) -> bool {
+        self.client.as_ref().is_none_or(|client| memmem::find(line, client).is_some())
+    }
+}
+
+/// A client's name as the line of an event has it. Nothing else in a line can look like this: a quotation mark within
+/// a text is escaped.
+fn in_line(client: &str) -> Vec<u8> {
+    let start = &client.as_bytes()[..client.len().min(limits::EVENT_CLIENT_BYTES_MAX)];
+    let name = serde_json::to_string(&client_name(start)).expect("a string is JSON");
+    format!("\"client\":{name}").into_bytes()
 }
 
 pub const OPENED: &str = "stream.opened";

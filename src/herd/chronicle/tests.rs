@@ -18,7 +18,7 @@ fn chronicle() -> Chronicle {
 const RUN: &str = "1970-01-01T00:00:00.000000Z";
 
 fn query(since: Option<&str>, kinds: &str) -> EventsQuery {
-    EventsQuery { since: since.map(Into::into), run: None, kinds: kinds.into(), flood: false }
+    EventsQuery { since: since.map(Into::into), run: None, kinds: kinds.into(), flood: false, client: None }
 }
 
 fn link_up(herald: &Herald, peer: usize) {

@@ -42,7 +42,7 @@ pub fn told(index: usize, event: Event, names: &[String]) -> api::Event {
 }
 
 /// A client's name as text: what is not UTF-8 is `\xNN`.
-fn client_name(bytes: &[u8]) -> String {
+pub fn client_name(bytes: &[u8]) -> String {
     let mut name = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         name.push_str(chunk.valid());
