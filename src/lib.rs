@@ -45,13 +45,15 @@
 //! * `judge` sees no herd: a history is all it knows, and of this crate only the grammar of a line (`tests/tidy.rs`).
 //! * A server shares no state with another: what it knows is held in `Rc` and `RefCell`, and sharing it does not
 //!   compile. What crosses threads: the configuration (read only), signals, faults and questions in, vitals, events and
-//!   answers out, log records to the appender, batches to the archive's keeper and its news back; and places read once
-//!   for the whole process, which nobody can change.
+//!   answers out, log records to the appender, batches to the keepers of the archive and the bus, and
+//!   their news back; and places read once for the whole process, which nobody can change.
 //! * No HTTP client outlives its server: its connections live on that server's runtime.
 //! * The key of a provider of places is in no argument, no `herd.toml`, no log, no answer and no error; of Google's
 //!   answers nothing is kept.
 //! * Nothing awaits while a node is borrowed (`clippy::await_holding_refcell_ref`).
-//! * No task is detached: each belongs to its server's own set, and its panic ends that server and only it.
+//! * No task is detached: each belongs to its server's own set, and its panic ends that server and only it. One
+//!   exception: the NATS client of the bus starts tasks that nobody can await. They live on a runtime of their own, on
+//!   the keeper's thread, which has ended before its server has, and no state of a server is ever there.
 //! * A runtime is never dropped, only shut down in the background; a socket is never split by ownership.
 //! * No wait, queue or length is without a limit.
 //! * A server never stops reading from a neighbour because it cannot write.

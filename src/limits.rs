@@ -190,6 +190,48 @@ pub const ARCHIVE_RETRY_MAX: Duration = Duration::from_secs(2);
 /// A server that is told to stop has so long to store what it knows, after all that [`STOP_MAX`] allows.
 pub const ARCHIVE_STOP_MAX: Duration = Duration::from_secs(2);
 
+// The bus.
+
+/// Reports of one batch, which is told when all of it has been acknowledged: at 100 ms to the bus and back, eighty
+/// thousand a second.
+pub const BUS_BATCH_REPORTS: usize = 8192;
+/// And so much of them, in bytes, or one report more: what is copied at once must not hold up the server.
+pub const BUS_BATCH_BYTES: usize = 4 * 1024 * 1024;
+/// Batches between a server and its keeper. One is on its way; one more of each joining of the bus that the server has
+/// not heard of yet, which [`BUS_NEWS_MAX`] bounds.
+pub const BUS_BATCHES_MAX: usize = BUS_NEWS_MAX + 2;
+/// News of the keeper that the server has not heard yet: pieces of the bucket of [`BUS_PIECE_BYTES`] each.
+pub const BUS_NEWS_MAX: usize = 4;
+/// What is read of the bucket is handed over in pieces of about this size, a thousand reports or so.
+pub const BUS_PIECE_BYTES: usize = 64 * 1024;
+/// Entries that are asked for at once, and then come without being asked for.
+pub const BUS_READ_MESSAGES: usize = 4096;
+/// Clients whose report is put right; with more of them everything is told again.
+pub const BUS_OWED_MAX: usize = 4096;
+/// The longest token of a key, in bytes: a subject has three, and nats-server takes lines of 4 KiB.
+pub const BUS_TOKEN_BYTES_MAX: usize = 255;
+/// The longest name of a bucket, in bytes: it names a folder where the bus keeps it.
+pub const BUS_BUCKET_BYTES_MAX: usize = 64;
+/// `replicas`: what JetStream knows.
+pub const BUS_REPLICAS_RANGE: RangeInclusive<usize> = 1..=5;
+/// Bridges of one herd: each tells and reads everything.
+pub const BUS_BRIDGES_RANGE: RangeInclusive<usize> = 1..=16;
+/// A bus that cannot be connected to within this is not there.
+pub const BUS_CONNECT_MAX: Duration = Duration::from_secs(3);
+/// An answer, or an acknowledgement, that has not come by then will not come: a disk that syncs takes less.
+pub const BUS_ANSWER_MAX: Duration = Duration::from_secs(5);
+/// A connection is asked so often whether it lives.
+pub const BUS_PING_EVERY: Duration = Duration::from_secs(2);
+/// What is asked for is asked for anew so often, while the bus says so often that it is there.
+pub const BUS_PULL_EVERY: Duration = Duration::from_secs(30);
+pub const BUS_HEARTBEAT_EVERY: Duration = Duration::from_secs(2);
+/// The bus forgets a reader that has asked for nothing for so long; above [`BUS_PULL_EVERY`].
+pub const BUS_READER_IDLE_MAX: Duration = Duration::from_secs(60);
+/// After trouble the bus is joined again after so long; doubled each time it was in vain.
+pub const BUS_RETRY_FIRST: Duration = Duration::from_millis(100);
+/// The longest wait before it is joined again.
+pub const BUS_RETRY_MAX: Duration = Duration::from_secs(1);
+
 // Logs.
 
 /// Blocks waiting for the disk.

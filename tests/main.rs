@@ -3,6 +3,7 @@
 //! | module | what it shows |
 //! |---|---|
 //! | [`archive`] | what outlives a herd: archives, full and damaged ones, and answers that were never lost |
+//! | [`bus`] | herds joined by a real nats-server: killed, empty, absent; what is put into it by others |
 //! | [`canary`] | the key that no test may ever see, and that it would be seen |
 //! | [`commands`] | the real binary as a person or a script meets it; every exit code |
 //! | [`config`] | every mistake in a herd.toml, with the text that a person sees |
@@ -12,6 +13,7 @@
 //! | [`flooding`] | a herd of real servers: every update reaches every server, and catches up |
 //! | [`losses`] | how many answered updates a kill loses; shared with the bench of that name |
 //! | [`judge`] | `herdctl chaos`: a herd that is right holds, and each herd that lies is found out |
+//! | [`nats`] | a nats-server that can be killed; shared with the bench of the bus |
 //! | [`places`] | the embedded places against samples, counts and brute force |
 //! | [`places_commands`] | the real binary with a live provider: check, the fake, ps in trouble, and no key anywhere |
 //! | [`places_file`] | the user's own places: every format, what is left out, and what is refused |
@@ -28,6 +30,7 @@
 //! | [`support`] | a herd of real servers in this process, clients, and waiting with a deadline |
 
 mod archive;
+mod bus;
 mod canary;
 mod commands;
 mod config;
@@ -37,6 +40,7 @@ mod faults;
 mod flooding;
 mod judge;
 mod losses;
+mod nats;
 mod places;
 mod places_commands;
 mod places_file;

@@ -90,6 +90,7 @@ fn chain(folder: &Path, names: &[&str]) -> Up {
             files_max: limits::LOG_FILES_MAX,
         },
         archive: None,
+        bus: None,
         places: Places::default(),
         metrics: herdctl::config::Metrics::default(),
         limits: Limits {

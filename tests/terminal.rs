@@ -2,6 +2,7 @@
 //! shows is waited for; and whatever was shown, the terminal is given back as it was.
 
 use std::fs;
+use std::path::Path;
 use std::process::{Command, Output};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,6 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::commands::Field;
+use crate::support::canary;
 
 /// Nothing takes longer to be on the screen on a machine that works.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -32,15 +34,15 @@ impl Terminal {
             return None;
         }
         let terminal = Self { socket: field.path("tmux.sock").to_string_lossy().into_owned() };
-        let program = std::path::Path::new(env!("CARGO_BIN_EXE_herdctl")).parent().unwrap();
-        let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap_or_default());
+        let program = canary::herdctl(&field.path(""));
+        let programs = Path::new(program.get_program()).parent().unwrap();
+        let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap_or_default());
         let (columns, rows) = (columns.to_string(), rows.to_string());
         let mut tmux = terminal.tmux(&["-f", "/dev/null", "new-session", "-d", "-x", &columns, "-y", &rows]);
         tmux.args(["bash", "--norc", "--noprofile"]).current_dir(field.path(""));
         tmux.env("PATH", path).env("PS1", format!("{PROMPT} ")).env("LC_ALL", "C.UTF-8").env("SHELL", "/bin/bash");
-        for name in ["HERD_CONFIG", "HERD_SOCKET", "NO_COLOR", "CLICOLOR_FORCE", "TMUX", "PROMPT_COMMAND"] {
-            tmux.env_remove(name);
-        }
+        canary::carry(&mut tmux);
+        ["TMUX", "PROMPT_COMMAND"].iter().for_each(|name| _ = tmux.env_remove(name));
         let opened = tmux.output().unwrap();
         assert!(opened.status.success(), "{opened:?}");
         terminal.wait_for("a prompt", |screen| screen.contains(PROMPT));

@@ -196,7 +196,7 @@ fn a_hundred_thousand_records_are_merged_exactly_through_kill_start_and_rotation
 }
 
 /// `GET` on the control socket, by hand; the body.
-fn get(field: &Field, path: &str) -> String {
+pub fn get(field: &Field, path: &str) -> String {
     let mut stream = UnixStream::connect(field.path(".herd/herd.sock")).unwrap();
     write!(stream, "GET {path} HTTP/1.1\r\nHost: herd\r\nConnection: close\r\n\r\n").unwrap();
     body_of(stream)

@@ -7,7 +7,7 @@ use super::output::Output;
 use super::session::Session;
 use super::term::{self, Pen};
 use super::{Done, Exit, escape, human, watch};
-use crate::herd::api::{Ps, ServerStatus, State, Summary};
+use crate::herd::api::{BusState, BusStatus, Ps, ServerStatus, State, Summary};
 
 /// `herdctl ps`
 ///
@@ -140,6 +140,17 @@ pub(super) fn colour(state: State) -> anstyle::Style {
     }
 }
 
+/// What is to be said of the bus: nothing of one that is level.
+fn bus(bus: &BusStatus) -> Option<String> {
+    let behind = human::count(bus.lag, "edition");
+    match (bus.state, &bus.trouble) {
+        (_, Some(why)) => Some(format!("bus away, {behind} behind: {why}")),
+        (BusState::Joined, None) if bus.lag == 0 => None,
+        (BusState::Joined, None) => Some(format!("bus {behind} behind")),
+        (BusState::Joining | BusState::Away, None) => Some(format!("joining the bus, {behind} behind")),
+    }
+}
+
 pub(super) fn note(ps: &Ps, server: &ServerStatus) -> String {
     let order = match (server.by.as_deref(), server.state) {
         (Some("cli"), State::Killed) => "by herdctl kill".to_owned(),
@@ -154,6 +165,7 @@ pub(super) fn note(ps: &Ps, server: &ServerStatus) -> String {
     {
         notes.push(format!("archive not written, {} behind: {why}", human::count(archive.lag, "edition")));
     }
+    notes.extend(server.bus.as_ref().and_then(bus));
     notes.extend(ps.faults.iter().filter(|fault| fault.from == server.name).map(super::faults::described));
     notes.retain(|note| !note.is_empty());
     notes.join("; ")
@@ -250,6 +262,7 @@ mod tests {
             unconfirmed: 0,
             log_lost: 0,
             archive: None,
+            bus: None,
             note: (state == State::Paused).then(|| "accepts, does not answer".into()),
         }
     }
@@ -335,6 +348,24 @@ Jaquez    paused         127.0.0.1:11004  12m  2/2    3        41     0         
         let (table, _) = shown(&herd, false);
         let noted = "accepts, does not answer; archive not written, 17 editions behind: No space left on device\n";
         assert!(table.ends_with(noted) && table.matches("archive").count() == 1, "{table}");
+    }
+
+    #[test]
+    fn a_bus_that_is_behind_is_noted_and_one_that_is_level_is_not() {
+        let mut herd = ps();
+        let level =
+            BusStatus { state: BusState::Joined, told: 57, lag: 0, learned: 5, refused: 0, too_long: 0, trouble: None };
+        herd.servers[0].bus = Some(level.clone());
+        assert!(!shown(&herd, false).0.contains("bus"));
+        let away = Some("no NATS server answers there".to_owned());
+        for (state, trouble, noted) in [
+            (BusState::Joined, None, "bus 17 editions behind\n"),
+            (BusState::Joining, None, "joining the bus, 17 editions behind\n"),
+            (BusState::Away, away, "bus away, 17 editions behind: no NATS server answers there\n"),
+        ] {
+            herd.servers[0].bus = Some(BusStatus { state, lag: 17, trouble, ..level.clone() });
+            assert!(shown(&herd, false).0.contains(noted), "{noted}");
+        }
     }
 
     #[test]

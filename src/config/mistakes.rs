@@ -142,6 +142,7 @@ pub(super) enum Kind {
     SameLink,
     NotAPath,
     OpenMetrics,
+    NotBuilt,
     NotAUrl,
     NotALine,
     Idle,
@@ -177,6 +178,7 @@ impl Kind {
             Self::SecretInFile => "H023",
             Self::StoredNowhere => "H024",
             Self::OpenMetrics => "H025",
+            Self::NotBuilt => "H026",
         }
     }
 

@@ -4,6 +4,7 @@
 //! exist, addresses are distinct, every limit is in its range. What is wrong is reported all at once, each
 //! mistake with its line, a caret and what would be right. Knows nothing of tokio or of the rest of the crate.
 
+mod bus;
 mod fields;
 mod find;
 mod graph;
@@ -85,6 +86,8 @@ pub struct Config {
     pub log: Log,
     /// Where the servers keep what they know; `None`: in memory alone.
     pub archive: Option<Archive>,
+    /// What joins this herd with others; `None`: nothing.
+    pub bus: Option<Bus>,
     /// What `WHATSAT` answers from.
     pub places: Places,
     /// Where the metrics are served beside the control socket.
@@ -165,6 +168,21 @@ pub enum WhenBehind {
 pub struct Archive {
     /// One `<Server>.redb` a server is here; absolute.
     pub directory: PathBuf,
+}
+
+/// `[bus]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bus {
+    /// `nats` or `tls`, a host and perhaps a port; no name, no password.
+    pub url: String,
+    /// The file that holds what the bus asks for, absolute; `None`: the environment does, or nothing is asked for.
+    pub creds_file: Option<PathBuf>,
+    /// The servers that tell and hear the bus, as indexes into [`Config::servers`]. At least one.
+    pub servers: Vec<usize>,
+    /// The key-value bucket that all herds share.
+    pub bucket: String,
+    /// On how many servers of the bus the bucket is kept, if it has to be made.
+    pub replicas: usize,
 }
 
 /// `[places]`

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use toml::de::DeTable;
 
+use super::bus::bus;
 use super::fields::Fields;
 use super::graph::{address_of, graph};
 use super::mistakes::{Found, Kind, Mistakes};
@@ -40,6 +41,7 @@ fn herd(mut file: Fields<'_>, path: &Path) -> Option<Config> {
     let graph = graph(&mut file, has_secret);
     let log = log(file.table("log", "[log]"), folder);
     let archive = archive(&mut file, folder, ack);
+    let bus = bus(&mut file, folder, graph.as_ref().map_or(&[], |(servers, _)| servers));
     let places = places(file.table("places", "[places]"), folder);
     let metrics = metrics(file.table("metrics", "[metrics]"));
     let limits = limits(file.table("limits", "[limits]"));
@@ -55,6 +57,7 @@ fn herd(mut file: Fields<'_>, path: &Path) -> Option<Config> {
         secret_file,
         log,
         archive,
+        bus,
         places,
         metrics,
         limits,

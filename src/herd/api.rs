@@ -85,6 +85,9 @@ pub struct ServerStatus {
     /// What is on the disk of what it knows; nothing without an archive.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub archive: Option<ArchiveStatus>,
+    /// How it stands with the bus; nothing in a server that is no bridge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bus: Option<BusStatus>,
     /// What a person should know: why it crashed, what a pause means.
     pub note: Option<String>,
 }
@@ -99,6 +102,32 @@ pub struct ArchiveStatus {
     pub committed: Option<String>,
     /// Why nothing is stored at present.
     pub trouble: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BusStatus {
+    pub state: BusState,
+    /// The edition up to which the bus has been told.
+    pub told: u64,
+    /// How many editions it is behind.
+    pub lag: u64,
+    /// Reports that the bus said and that were news.
+    pub learned: u64,
+    /// What the bus holds that is no report.
+    pub refused: u64,
+    /// Reports that are longer than the bus takes.
+    pub too_long: u64,
+    /// Why it is away.
+    pub trouble: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BusState {
+    /// It is being connected to, or what it holds is being read.
+    Joining,
+    Joined,
+    Away,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -10,10 +10,11 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::Herd;
 use super::api::State;
 use super::child::Child;
+use super::status::bridges;
 use crate::config::Config;
 use crate::server::clock;
 use crate::server::counts::{BUCKETS_US, Counts, Histogram, LOOKUP_STATUSES};
-use crate::server::vitals::{Neighbour, Vitals};
+use crate::server::vitals::{Bus, BusState, Neighbour, Vitals};
 
 /// What the text is served as.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -31,6 +32,7 @@ pub fn page(herd: &Herd) -> String {
     servers.knowledge(&mut page);
     servers.traffic(&mut page);
     servers.links(&mut page);
+    servers.bus(&mut page);
     servers.logs(&mut page);
     page.text
 }
@@ -141,6 +143,37 @@ impl<'a> Servers<'a> {
         for (child, peer, link) in self.link_ends() {
             page.sample(name, &between(child, peer), link.lag(now).as_secs_f64());
         }
+    }
+
+    fn bus(&self, page: &mut Page) {
+        let name = "herd_bus_up";
+        page.family(name, "gauge", "Whether the bridge has joined the bus and read what it holds.");
+        for (child, vitals) in self.bridges() {
+            page.sample(name, &of(child), u8::from(vitals.bus.state() == BusState::Joined));
+        }
+        let name = "herd_bus_lag_editions";
+        page.family(name, "gauge", "Editions of the bridge's atlas that the bus has not confirmed.");
+        for (child, vitals) in self.bridges() {
+            let told = vitals.bus.told.load(Relaxed);
+            page.sample(name, &of(child), vitals.edition.load(Relaxed).saturating_sub(told));
+        }
+        for (name, help, counter) in [
+            ("herd_bus_reports_learned_total", "Reports that the bus said and that were news.", |bus| &bus.learned),
+            ("herd_bus_entries_refused_total", "What the bus holds that is no report.", |bus| &bus.refused),
+            ("herd_bus_reports_too_long_total", "Reports that are longer than the bus takes.", |bus| &bus.too_long),
+        ] as [(&str, &str, fn(&Bus) -> &AtomicU64); 3]
+        {
+            page.family(name, "counter", help);
+            for (child, vitals) in self.bridges() {
+                page.sample(name, &of(child), counter(&vitals.bus).load(Relaxed));
+            }
+        }
+    }
+
+    fn bridges(&self) -> impl Iterator<Item = (&'a Child, &'a Vitals)> {
+        let config = self.config;
+        let alive = self.children.iter().enumerate().filter(move |&(index, _)| bridges(config, index));
+        alive.filter_map(|(_, child)| Some((child, child.vitals()?)))
     }
 
     fn logs(&self, page: &mut Page) {

@@ -8,10 +8,10 @@ use std::time::Instant;
 use jiff::Timestamp;
 
 use super::Herd;
-use super::api::{self, ArchiveStatus, LinkStatus, Ps, ServerStatus, State, Summary};
+use super::api::{self, ArchiveStatus, BusState, BusStatus, LinkStatus, Ps, ServerStatus, State, Summary};
 use super::child::Child;
 use crate::config::{Config, Link};
-use crate::server::vitals::{Neighbour, Vitals, archive_trouble};
+use crate::server::vitals::{self, Neighbour, Vitals, archive_trouble, bus_trouble};
 
 /// The `herd.ps/1` document.
 pub fn ps(herd: &Herd) -> Ps {
@@ -79,6 +79,7 @@ fn server(config: &Config, children: &[Child], index: usize) -> ServerStatus {
         unconfirmed: level(|vitals| vitals.unconfirmed.load(Relaxed)),
         log_lost: level(|vitals| vitals.log_lost.load(Relaxed)),
         archive: vitals.filter(|_| config.archive.is_some()).map(archive),
+        bus: vitals.filter(|_| bridges(config, index)).map(bus),
         note: child.note(),
     }
 }
@@ -94,6 +95,30 @@ fn archive(vitals: &Vitals) -> ArchiveStatus {
         lag,
         committed: committed.and_then(|at| Timestamp::from_microsecond(at).ok()).map(rfc3339),
         trouble: archive_trouble(&vitals.archive),
+    }
+}
+
+/// Whether a server is a bridge to the bus.
+pub fn bridges(config: &Config, index: usize) -> bool {
+    config.bus.as_ref().is_some_and(|bus| bus.servers.contains(&index))
+}
+
+fn bus(vitals: &Vitals) -> BusStatus {
+    let shown = &vitals.bus;
+    // In this order, or a bus could be ahead of its atlas.
+    let told = shown.told.load(Relaxed);
+    BusStatus {
+        state: match shown.state() {
+            vitals::BusState::Joining => BusState::Joining,
+            vitals::BusState::Joined => BusState::Joined,
+            vitals::BusState::Away => BusState::Away,
+        },
+        told,
+        lag: vitals.edition.load(Relaxed).saturating_sub(told),
+        learned: shown.learned.load(Relaxed),
+        refused: shown.refused.load(Relaxed),
+        too_long: shown.too_long.load(Relaxed),
+        trouble: bus_trouble(shown),
     }
 }
 

@@ -78,6 +78,9 @@ pub async fn forget(herd: &Shared, order: &ForgetOrder) -> Result<Forgotten, Fai
         let down = silent.iter().filter(|server| !lives(server.state));
         may_return.extend(down.map(|server| format!("{} {}, and its archive may keep it", server.server, server.why)));
     }
+    if herd.config.bus.is_some() {
+        may_return.push("the bus keeps it, and herds that are joined by the bus may know it".into());
+    }
     let faults = herd.faults.count();
     if faults > 0 {
         may_return.push(format!("{faults} of the links' faults may hold it up on its way"));

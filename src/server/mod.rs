@@ -7,11 +7,12 @@
 //!
 //! Reading order: here (serve, obey, leave), `state` what its tasks share, `door` who is let in, `connection` a client,
 //! `handshake` and `link` a neighbour, [`fault`] what can be wrong with it, `setbacks` what it then does, `confirm` when an answer may
-//! be written, `lookup` places, [`archive`] the disk, `socket` what all connections do, [`journal`], `logfile` and
+//! be written, `lookup` places, [`archive`] the disk, [`bus`] other herds, `socket` what all connections do, [`journal`], `logfile` and
 //! [`record`] the log, [`vitals`] and [`counts`] what it shows, [`events`] what it tells, [`question`] what it may be
 //! asked, [`clock`].
 
 pub mod archive;
+pub mod bus;
 pub mod clock;
 mod confirm;
 mod connection;
@@ -51,6 +52,7 @@ use crate::limits;
 pub use crate::places::{Condition, Provider};
 use archive::file::RealDisk;
 use archive::{Archive, News, Refusal};
+use bus::Bus;
 use confirm::Patience;
 use door::Door;
 use events::Herald;
@@ -160,17 +162,21 @@ pub fn main(seat: Seat) -> Result<(), Trouble> {
         .build_local(LocalOptions::default())
         .map_err(Trouble::Runtime)?;
     let (archive, keeper) = Archive::open(&seat.config, seat.index, RealDisk).map_err(Trouble::Runtime)?.unzip();
-    let ended = catch_unwind(AssertUnwindSafe(|| runtime.block_on(live(seat, journal, archive))));
+    let (bus, bridge) = Bus::open(&seat.config, seat.index).map_err(Trouble::Runtime)?.unzip();
+    let ended = catch_unwind(AssertUnwindSafe(|| runtime.block_on(live(seat, journal, archive, bus))));
     // Never dropped: a plain drop would wait for whatever a task has blocked on.
     runtime.shutdown_background();
     // Its sockets are closed by now. Whoever starts it again must find the file closed too.
     if let Some(keeper) = keeper {
         keeper.join();
     }
+    if let Some(bridge) = bridge {
+        bridge.join();
+    }
     ended.unwrap_or_else(|panic| resume_unwind(panic))
 }
 
-async fn live(seat: Seat, journal: Journal, archive: Option<Archive>) -> Result<(), Trouble> {
+async fn live(seat: Seat, journal: Journal, archive: Option<Archive>, bus: Option<Bus>) -> Result<(), Trouble> {
     let Seat { config, index, listener, secret, provider, vitals, herald, .. } = seat;
     let (mut signals, mut faults, mut questions) = (seat.signals, seat.faults, seat.questions);
     let listener = tokio::net::TcpListener::from_std(listener).map_err(Trouble::Runtime)?;
@@ -178,12 +184,15 @@ async fn live(seat: Seat, journal: Journal, archive: Option<Archive>) -> Result<
     let server = Rc::new(server);
     server.suffer(&faults.borrow_and_update());
     let mut tasks = JoinSet::new();
-    let mut following = None;
+    let mut following = Vec::new();
     if let Some(mut archive) = archive {
         match load(&server, &mut archive, &mut signals).await? {
-            Order::GoOn => following = Some(tasks.spawn_local(archive::follow(Rc::clone(&server), archive))),
+            Order::GoOn => following.push(tasks.spawn_local(archive::follow(Rc::clone(&server), archive))),
             Order::Stop | Order::Die => return Ok(()),
         }
+    }
+    if let Some(bus) = bus {
+        following.push(tasks.spawn_local(bus::follow(Rc::clone(&server), bus)));
     }
     for (number, neighbour) in server.neighbours.iter().enumerate() {
         if !neighbour.dials {
@@ -298,8 +307,8 @@ fn contain(ended: Result<(), tokio::task::JoinError>) {
     }
 }
 
-/// Says what is owed: to the clients first, then to the neighbours, then to the archive.
-async fn leave(server: &Rc<Server>, tasks: &mut JoinSet<()>, following: Option<AbortHandle>) {
+/// Says what is owed: to the clients first, then to the neighbours, then to the archive and the bus.
+async fn leave(server: &Rc<Server>, tasks: &mut JoinSet<()>, following: Vec<AbortHandle>) {
     server.vitals.set_phase(Phase::Stopping);
     info!("stopping, {} clients connected", server.clients());
     server.move_on(Leaving::Clients);
@@ -324,14 +333,14 @@ async fn leave(server: &Rc<Server>, tasks: &mut JoinSet<()>, following: Option<A
     let _ = timeout(limits::STOP_MAX, links_gone).await;
     server.move_on(Leaving::Archive);
     let stored = async {
-        while following.as_ref().is_some_and(|following| !following.is_finished())
+        while following.iter().any(|following| !following.is_finished())
             && let Some(ended) = tasks.join_next().await
         {
             contain(ended);
         }
     };
     if timeout(limits::ARCHIVE_STOP_MAX, stored).await.is_err() {
-        warn!("the archive did not take in time what is known");
+        warn!("the archive or the bus did not take in time what is known");
     }
     info!("stopped");
 }

@@ -64,7 +64,7 @@ pub(super) enum Leaving {
     Clients,
     /// Neighbours are told the rest.
     Links,
-    /// The archive is told the rest.
+    /// The archive and the bus are told the rest.
     Archive,
 }
 
@@ -246,11 +246,16 @@ impl Server {
         ClientSeat(Rc::clone(self))
     }
 
+    /// Another one who says reports.
+    pub(super) fn new_source(&self) -> Source {
+        self.links_made.set(self.links_made.get() + 1);
+        Source::link(self.links_made.get())
+    }
+
     /// Makes a new connection the live one of its link, for as long as the seat is kept. An older connection to the
     /// same neighbour sees that it is no longer current and ends.
     pub(super) fn seat_link(self: &Rc<Self>, neighbour: usize) -> LinkSeat {
-        self.links_made.set(self.links_made.get() + 1);
-        let id = Source::link(self.links_made.get());
+        let id = self.new_source();
         self.neighbours[neighbour].current.set(Some(id));
         self.confirmations.link_up(id);
         self.vitals.set_live(neighbour, true);

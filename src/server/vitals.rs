@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::archive::Flaw;
+use super::bus::Trouble;
 use super::counts::Counts;
 use crate::places::Condition;
 use crate::protocol::line::Time;
@@ -32,6 +33,8 @@ pub struct Vitals {
     pub counts: Counts,
     /// All at nought without an archive.
     pub archive: Archive,
+    /// All at nought in a server that is no bridge to a bus.
+    pub bus: Bus,
     places: AtomicU8,
     /// One entry a neighbour, in the order of [`Config::links`](crate::config::Config::links).
     pub neighbours: Box<[Neighbour]>,
@@ -48,6 +51,32 @@ pub struct Archive {
     pub committed_at_us: AtomicU64,
     /// Why it takes nothing, as [`archive_trouble`] reads it; 0: it does.
     pub trouble: AtomicI32,
+}
+
+/// What a bridge shows of the bus.
+#[derive(Debug, Default)]
+pub struct Bus {
+    state: AtomicU8,
+    /// The edition up to which the bus has been told.
+    pub told: AtomicU64,
+    /// Reports that the bus said and that were news.
+    pub learned: AtomicU64,
+    /// What the bus holds that is no report.
+    pub refused: AtomicU64,
+    /// Reports that are longer than the bus takes.
+    pub too_long: AtomicU64,
+    /// Why it is away, as [`bus_trouble`] reads it; 0: it is not.
+    pub trouble: AtomicU8,
+}
+
+/// How a bridge stands with the bus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum BusState {
+    /// It is being connected to, or what it holds is being read.
+    Joining,
+    Joined,
+    Away,
 }
 
 /// What a server shows of its link to one neighbour.
@@ -93,6 +122,7 @@ impl Vitals {
             log_lost: AtomicU64::new(0),
             counts: Counts::default(),
             archive: Archive::default(),
+            bus: Bus::default(),
             places: AtomicU8::new(Condition::Fine as u8),
             neighbours: neighbours.into_iter().map(Neighbour::new).collect(),
             changed,
@@ -146,6 +176,26 @@ impl Vitals {
 #[must_use]
 pub fn archive_trouble(shown: &Archive) -> Option<String> {
     Flaw::meaning(shown.trouble.load(Relaxed))
+}
+
+impl Bus {
+    pub fn state(&self) -> BusState {
+        match self.state.load(Relaxed) {
+            0 => BusState::Joining,
+            1 => BusState::Joined,
+            _ => BusState::Away,
+        }
+    }
+
+    pub(super) fn set_state(&self, state: BusState) {
+        self.state.store(state as u8, Relaxed);
+    }
+}
+
+/// Why the bus is away, in words; nothing if it is not.
+#[must_use]
+pub fn bus_trouble(shown: &Bus) -> Option<String> {
+    Trouble::of_code(shown.trouble.load(Relaxed)).map(|trouble| trouble.to_string())
 }
 
 impl Neighbour {

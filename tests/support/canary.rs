@@ -18,8 +18,9 @@ pub const KEY: &str = "AIzaCANARYcanaryCANARYcanaryCANARYcanar";
 pub const SECRET: &[u8] = b"CANARY, the secret of a herd in a test";
 /// What both hold, so that a part of one is found, too.
 const WORD: &[u8] = b"CANARY";
-/// The one file that may hold the key: the one that it is read from.
+/// The files that may hold the word, for it is read from there: the key of a provider, and what opens a bus.
 pub const KEY_FILE: &str = "google.key";
+pub const CREDS_FILE: &str = "bus.creds";
 
 /// The real binary in this folder, with the key where a key is looked for, and without what would come from whoever
 /// runs the tests.
@@ -93,7 +94,7 @@ impl Drop for Folder {
     }
 }
 
-/// Looks at every file below a folder but the one that the key is read from; a herd may still be at work there.
+/// Looks at every file below a folder but those that it is read from; a herd may still be at work there.
 pub fn look_in(folder: &Path) {
     let Some(entries) = unless_gone(fs::read_dir(folder)) else { return };
     for entry in entries {
@@ -101,10 +102,17 @@ pub fn look_in(folder: &Path) {
         let (path, kind) = (entry.path(), unless_gone(entry.file_type()));
         if kind.is_some_and(|kind| kind.is_dir()) {
             look_in(&path);
-        } else if kind.is_some_and(|kind| kind.is_file()) && entry.file_name() != KEY_FILE {
+        } else if kind.is_some_and(|kind| kind.is_file())
+            && entry.file_name() != KEY_FILE
+            && entry.file_name() != CREDS_FILE
+        {
             look(&path.display().to_string(), &unless_gone(fs::read(&path)).unwrap_or_default());
         }
     }
+}
+
+fn may_hold_it(path: &Path) -> bool {
+    path.ends_with(KEY_FILE) || path.ends_with(CREDS_FILE)
 }
 
 fn unless_gone<T>(found: io::Result<T>) -> Option<T> {

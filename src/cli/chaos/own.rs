@@ -84,7 +84,7 @@ fn prepare(from: Option<Config>, path: &std::path::Path) -> Result<Config, Failu
     config.log.directory = path.with_file_name("logs");
     // What happened last is enough to look at, and a long run would fill the disk.
     (config.log.file_bytes_max, config.log.files_max) = (limits::CHAOS_LOG_BYTES_MAX, 2);
-    (config.secret_file, config.archive) = (None, None);
+    (config.secret_file, config.archive, config.bus) = (None, None, None);
     if config.ack == Ack::Stored {
         config.ack = Ack::Heard;
     }

@@ -37,6 +37,7 @@ fn server(name: &str) -> ServerStatus {
         unconfirmed: 0,
         log_lost: 0,
         archive: None,
+        bus: None,
         note: None,
     }
 }
