@@ -314,6 +314,14 @@ pub const SEED_END: u64 = 10_000;
 pub const CONTROL_CONNECTIONS_MAX: usize = 32;
 /// Connections to the address of the metrics: a few Prometheus, and a person who looks.
 pub const METRICS_CONNECTIONS_MAX: usize = 16;
+/// Where the dashboard is, if nothing else is there: beside the usual ports of the servers.
+pub const DASH_PORT: u16 = 11080;
+/// Connections to the dashboard: a browser opens six.
+pub const DASH_CONNECTIONS_MAX: usize = 32;
+/// So much of the end of a log is shown there, in bytes.
+pub const DASH_LOG_BYTES_MAX: u64 = 16 * 1024;
+/// All of the page, in bytes.
+pub const DASH_PAGE_BYTES_MAX: usize = 60_000;
 /// The body of a request on the control socket: the names of a thousand servers.
 pub const CONTROL_BODY_BYTES_MAX: usize = 16 * 1024;
 /// The longest that a control request waits for its answer; above every wait that an order can cause.

@@ -7,6 +7,7 @@
 //! | [`canary`] | the key that no test may ever see, and that it would be seen |
 //! | [`commands`] | the real binary as a person or a script meets it; every exit code |
 //! | [`config`] | every mistake in a herd.toml, with the text that a person sees |
+//! | [`dash`] | the dashboard: who is let in, and the page in a real browser |
 //! | [`dialogue`] | one server over real TCP: what a client says, byte for byte what it gets |
 //! | [`failures`] | kill, start, pause, panic, silence, crowds, slow readers |
 //! | [`faults`] | links that are cut, late, lossy, slow; partitions; a power cut; what is forgotten |
@@ -34,6 +35,7 @@ mod bus;
 mod canary;
 mod commands;
 mod config;
+mod dash;
 mod dialogue;
 mod failures;
 mod faults;

@@ -97,6 +97,7 @@ fn every_document_fits_its_schema() {
     for record in field.run("logs -n 50 --json").out.lines() {
         check("log", &serde_json::from_str(record).unwrap());
     }
+    check("dash", &field.json("dash --port 0 --json"));
     check("down", &field.json("down --json"));
 }
 

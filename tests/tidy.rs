@@ -152,6 +152,8 @@ const LAWS: &[Law] = &[
                 "reads the machine's certificates once, awaited; a server must not wait for a disk",
             ),
             ("src/herd/scrape.rs", "the metrics, which end with the herd"),
+            ("src/herd/dash/mod.rs", "the dashboard, which ends with the herd"),
+            ("src/herd/dash/tail.rs", "reads the end of a log, awaited; the supervisor must not wait for a disk"),
             ("src/herd/orders.rs", "errands, all awaited by their order"),
             ("src/herd/asked.rs", "answers that take time; the supervisor's own"),
             ("src/herd/later.rs", "what undoes itself after a time; the supervisor's own"),

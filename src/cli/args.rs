@@ -24,7 +24,7 @@ pub use file::{Check, Init};
 pub use herd::{Down, Ps, Up};
 pub use members::{Kill, Members, Pause, Restart, Start};
 pub use talk::{Iamat, Send, Whatsat};
-pub use watching::{Completions, Events, Lines, Logs, Man, Shell, Top};
+pub use watching::{Completions, Dash, Events, Lines, Logs, Man, Shell, Top};
 
 use super::human::parse_duration;
 use super::term::Choice;
@@ -240,6 +240,13 @@ pub enum Command {
         help_template = TEMPLATE
     )]
     Top(Top),
+    /// Serve a page that shows the herd in a browser
+    #[command(
+        before_help = "Example: herdctl dash --open",
+        after_help = "The running herd serves it from now on, on 127.0.0.1 only: topology, floods hop by hop in slow motion, a map of the clients, events and logs, and buttons that kill, cut and heal, each with the command that does the same. The address holds a token, made anew at each up, that is as good as a key to the herd.",
+        help_template = TEMPLATE
+    )]
+    Dash(Dash),
     /// Show the logs of the servers, merged in the order of events
     #[command(
         before_help = "Example: herdctl logs Clark Bona -f",

@@ -20,8 +20,8 @@ use tokio::runtime::Runtime;
 
 use super::{escape, human};
 use crate::herd::api::{
-    Change, Down, DownOrder, Failure, FaultChange, ForgetOrder, Forgotten, Kind, Links, Order, PROTOCOL, Ps, Whereis,
-    WhereisOrder,
+    Change, Dash, DashOrder, Down, DownOrder, Failure, FaultChange, ForgetOrder, Forgotten, Kind, Links, Order,
+    PROTOCOL, Ps, Whereis, WhereisOrder,
 };
 pub use stream::{Lines, Piece};
 
@@ -135,6 +135,15 @@ impl Client {
     /// As [`ps`](Self::ps).
     pub fn forget(&self, order: &ForgetOrder) -> Result<Forgotten, Failure> {
         self.call(&Call::post("/v1/forget", order)?)
+    }
+
+    /// Has the herd serve its page.
+    ///
+    /// # Errors
+    ///
+    /// As [`ps`](Self::ps); `taken` if the port is.
+    pub fn dash(&self, order: &DashOrder) -> Result<Dash, Failure> {
+        self.call(&Call::post("/v1/dash", order)?)
     }
 
     /// Ends the herd and returns when its supervisor is gone, so that the next `up` finds everything free.

@@ -9,6 +9,7 @@ pub mod check;
 mod check_places;
 mod client;
 mod completions;
+mod dash;
 mod escape;
 mod events;
 pub mod fake_places;
@@ -116,6 +117,7 @@ fn obey(command: Command, session: &mut Session) -> Done {
         Command::Forget(args) => whereis::forget(&args, session),
         Command::Wait(args) => wait::run(&args, session),
         Command::Top(args) => top::run(&args, session),
+        Command::Dash(args) => dash::run(&args, session),
         Command::Logs(args) => logs::run(&args, session),
         Command::Events(args) => events::run(&args, session),
         Command::Iamat(args) => talk::iamat(&args, session),

@@ -351,6 +351,31 @@ pub struct Down {
     pub logs: String,
 }
 
+/// The body of `POST /v1/dash`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DashOrder {
+    /// Where on 127.0.0.1; 0: anywhere; none: [`limits::DASH_PORT`](crate::limits::DASH_PORT), or anywhere if that is
+    /// taken.
+    #[serde(default)]
+    pub port: Option<u16>,
+    /// An address that lets its reader look, and change nothing.
+    #[serde(default)]
+    pub read_only: bool,
+}
+
+/// `POST /v1/dash`: the page is served from now on, for as long as the herd is up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dash {
+    /// `herd.dash/1`
+    pub schema: String,
+    /// It was not served before.
+    pub changed: bool,
+    /// With the token that opens it, which is as good as a key to the herd.
+    pub url: String,
+    pub addr: String,
+    pub read_only: bool,
+}
+
 /// Any answer that is not a success, and what every command prints on stderr under `--json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {

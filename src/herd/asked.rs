@@ -4,13 +4,13 @@ use tokio::sync::oneshot;
 use tokio::task::spawn_local;
 
 use super::api::{
-    Change, Down, DownOrder, EventsQuery, Failure, FaultChange, ForgetOrder, Forgotten, Links, Order, Ps, Whereis,
-    WhereisOrder,
+    Change, Dash, DashOrder, Down, DownOrder, EventsQuery, Failure, FaultChange, ForgetOrder, Forgotten, Links, Order,
+    Ps, Whereis, WhereisOrder,
 };
 use super::chronicle::Subscription;
 use super::faults::{self, Wish};
 use super::orders::{self, Verb};
-use super::{Shared, leave, metrics, whereis};
+use super::{Shared, dash, leave, metrics, whereis};
 
 /// A question or an order, and where its answer goes.
 #[derive(Debug)]
@@ -23,6 +23,7 @@ pub enum Asked {
     Forget(ForgetOrder, oneshot::Sender<Result<Forgotten, Failure>>),
     Metrics(oneshot::Sender<String>),
     Events(EventsQuery, oneshot::Sender<Result<Subscription, Failure>>),
+    Dash(DashOrder, oneshot::Sender<Result<Dash, Failure>>),
     Down(DownOrder, oneshot::Sender<Down>),
 }
 
@@ -50,6 +51,9 @@ pub fn answer(herd: &Shared, asked: Asked) {
         }
         Asked::Events(query, to) => {
             let _ = to.send(herd.borrow().chronicle.subscribe(&query));
+        }
+        Asked::Dash(order, to) => {
+            let _ = to.send(dash::open(&mut herd.borrow_mut(), &order));
         }
         Asked::Down(order, to) => leave(herd, order, Some(to), "by the command line"),
     }

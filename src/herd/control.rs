@@ -2,8 +2,8 @@
 //! loop and the loop's answers into replies, and decides nothing.
 //!
 //! Who may connect is settled before a byte is read: the socket is in a folder of ours, and the peer's uid,
-//! as the kernel tells it, must be ours. All is bounded: connections, bodies, waits. There is no token here
-//! and there must be no way to these routes but this socket.
+//! as the kernel tells it, must be ours. All is bounded: connections, bodies, waits. There is no token here:
+//! the dashboard has some of these routes too, behind a guard of its own ([`super::dash`]).
 
 use std::io;
 use std::sync::Arc;
@@ -27,8 +27,8 @@ use tracing::warn;
 
 use super::Event;
 use super::api::{
-    self, Change, Down, DownOrder, EventsQuery, Failure, FaultChange, ForgetOrder, Forgotten, Kind, Links, Order, Ps,
-    Version, Whereis, WhereisOrder,
+    self, Change, Dash, DashOrder, Down, DownOrder, EventsQuery, Failure, FaultChange, ForgetOrder, Forgotten, Kind,
+    Links, Order, Ps, Version, Whereis, WhereisOrder,
 };
 use super::asked::Asked;
 use super::faults::Wish;
@@ -80,27 +80,39 @@ type Loop = State<mpsc::Sender<Event>>;
 type Body = Result<Bytes, BytesRejection>;
 
 fn routes(events: mpsc::Sender<Event>) -> Router {
+    let router = shared_routes()
+        .route("/metrics", get(scrape::page))
+        .route("/v1/down", post(down))
+        .route("/v1/forget", post(forget))
+        .route("/v1/panic", post(|events: Loop, body: Body| order(Verb::Panic, events, body)))
+        .route("/v1/dash", post(dash));
+    finished(router).with_state(events)
+}
+
+/// What may be asked here and, with its token, by the page of the dashboard.
+pub fn shared_routes() -> Router<mpsc::Sender<Event>> {
     let mut router = Router::new()
         .route("/v1/ps", get(ps))
         .route("/v1/version", get(version))
         .route("/v1/events", get(happened))
-        .route("/metrics", get(scrape::page))
-        .route("/v1/down", post(down))
         .route("/v1/fault", post(|events: Loop, body: Body| wish(events, body, Wish::Fault)))
         .route("/v1/partition", post(|events: Loop, body: Body| wish(events, body, Wish::Partition)))
         .route("/v1/heal", post(|events: Loop, body: Body| wish(events, body, Wish::Heal)))
         .route("/v1/links", get(links))
-        .route("/v1/whereis", post(whereis))
-        .route("/v1/forget", post(forget));
-    for verb in Verb::ALL {
+        .route("/v1/whereis", post(whereis));
+    for verb in Verb::COMMANDS {
         router = router.route(&format!("/v1/{verb}"), post(move |events: Loop, body: Body| order(verb, events, body)));
     }
+    router
+}
+
+/// What all routes have in common, wherever they are served.
+pub fn finished(router: Router<mpsc::Sender<Event>>) -> Router<mpsc::Sender<Event>> {
     router
         .fallback(unknown_route)
         .method_not_allowed_fallback(unknown_route)
         .layer(DefaultBodyLimit::max(limits::CONTROL_BODY_BYTES_MAX))
         .layer(map_response(signed))
-        .with_state(events)
 }
 
 async fn ps(State(events): Loop) -> Result<Json<Ps>, Failure> {
@@ -154,6 +166,11 @@ async fn forget(State(events): Loop, body: Body) -> Result<Json<Forgotten>, Fail
 async fn down(State(events): Loop, body: Body) -> Result<Json<Down>, Failure> {
     let order: DownOrder = parsed(body)?;
     ask(&events, |to| Asked::Down(order, to)).await.map(Json)
+}
+
+async fn dash(State(events): Loop, body: Body) -> Result<Json<Dash>, Failure> {
+    let order: DashOrder = parsed(body)?;
+    ask(&events, |to| Asked::Dash(order, to)).await?.map(Json)
 }
 
 async fn unknown_route(uri: Uri) -> Failure {

@@ -14,19 +14,23 @@ use crate::limits;
 pub struct Guest<S> {
     stream: S,
     silence: Pin<Box<Sleep>>,
+    /// Something was heard that has not been answered. What then comes in drops earns no more time.
+    owes: bool,
     _place: OwnedSemaphorePermit,
 }
 
 impl<S> Guest<S> {
     pub fn new(stream: S, place: OwnedSemaphorePermit) -> Self {
-        Self { stream, silence: Box::pin(sleep(limits::CONTROL_SILENCE_MAX)), _place: place }
+        Self { stream, silence: Box::pin(sleep(limits::CONTROL_SILENCE_MAX)), owes: false, _place: place }
     }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Guest<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if let Poll::Ready(read) = Pin::new(&mut self.stream).poll_read(cx, buf) {
-            self.silence.as_mut().reset(Instant::now() + limits::CONTROL_SILENCE_MAX);
+            if !std::mem::replace(&mut self.owes, true) {
+                self.silence.as_mut().reset(Instant::now() + limits::CONTROL_SILENCE_MAX);
+            }
             return Poll::Ready(read);
         }
         self.silence.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
@@ -38,6 +42,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guest<S> {
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
         // Who takes what it is told need not say anything.
         if let Poll::Ready(Ok(_)) = written {
+            self.owes = false;
             self.silence.as_mut().reset(Instant::now() + limits::CONTROL_SILENCE_MAX);
         }
         written

@@ -7,7 +7,7 @@
 //!
 //! Reading order: here (prepare, serve, the loop), `asked` what the loop is asked, `child` one server, `orders` what is done to servers,
 //! `faults` what is wrong with the links, `later` what undoes itself, `whereis` what servers know, `status` what they look like,
-//! `chronicle` what has happened, `metrics` the same in numbers, `control` the HTTP API, [`den`] and [`lock`] the folder and who holds it,
+//! `chronicle` what has happened, `metrics` the same in numbers, `control` the HTTP API, `dash` the page in a browser, [`den`] and [`lock`] the folder and who holds it,
 //! `ports`, `secret`, `names`, `signals`, `panics`, [`detach`] the life without a terminal, [`api`] the documents.
 
 pub mod api;
@@ -15,6 +15,7 @@ mod asked;
 mod child;
 mod chronicle;
 mod control;
+mod dash;
 pub mod den;
 pub mod detach;
 mod faults;
@@ -188,6 +189,7 @@ impl Supervisor {
             faults,
             changed: Arc::new(Notify::new()),
             events,
+            dash: None,
             leaving: None,
         };
         Ok((Prepared { up, herd, listeners, scrape, inbox }, den, control))
@@ -210,6 +212,8 @@ struct Herd {
     /// Rung when a server's phase, a link's liveness, or anything here has changed.
     changed: Arc<Notify>,
     events: mpsc::Sender<Event>,
+    /// The dashboard, once somebody has asked for it.
+    dash: Option<dash::Door>,
     leaving: Option<Leaving>,
 }
 

@@ -34,8 +34,8 @@ pub enum Verb {
 }
 
 impl Verb {
-    pub const ALL: [Self; 7] =
-        [Self::Kill, Self::Stop, Self::Start, Self::Restart, Self::Pause, Self::Resume, Self::Panic];
+    /// Those that a person has a command for.
+    pub const COMMANDS: [Self; 6] = [Self::Kill, Self::Stop, Self::Start, Self::Restart, Self::Pause, Self::Resume];
 }
 
 impl fmt::Display for Verb {

@@ -81,6 +81,15 @@ pub fn raise_descriptors() {
     }
 }
 
+/// Binds an address of the supervisor's own.
+///
+/// # Errors
+///
+/// What the system says.
+pub fn bind_local(address: SocketAddr) -> io::Result<TcpListener> {
+    listen(address)
+}
+
 /// A listening socket, non-blocking. The address can be bound again at once after a server's death.
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;

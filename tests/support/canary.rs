@@ -102,10 +102,7 @@ pub fn look_in(folder: &Path) {
         let (path, kind) = (entry.path(), unless_gone(entry.file_type()));
         if kind.is_some_and(|kind| kind.is_dir()) {
             look_in(&path);
-        } else if kind.is_some_and(|kind| kind.is_file())
-            && entry.file_name() != KEY_FILE
-            && entry.file_name() != CREDS_FILE
-        {
+        } else if kind.is_some_and(|kind| kind.is_file()) && !may_hold_it(&path) {
             look(&path.display().to_string(), &unless_gone(fs::read(&path)).unwrap_or_default());
         }
     }

@@ -50,6 +50,19 @@ pub struct Top {
 }
 
 #[derive(Debug, Args)]
+pub struct Dash {
+    /// Open it in the browser
+    #[arg(long)]
+    pub open: bool,
+    /// An address that lets its reader look, and change nothing
+    #[arg(long)]
+    pub read_only: bool,
+    /// The port, if it is not served yet; 0: any [default: 11080]
+    #[arg(long, value_name = "N")]
+    pub port: Option<u16>,
+}
+
+#[derive(Debug, Args)]
 pub struct Events {
     /// Only these kinds or families of kinds
     #[arg(long, value_name = "K,…", value_delimiter = ',')]

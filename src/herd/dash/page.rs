@@ -1,0 +1,74 @@
+//! What the page is made of: texts in this binary. They are served to anybody on this machine, for they hold nothing;
+//! what they show they have to ask for, with the token.
+
+use axum::Router;
+use axum::http::header::CONTENT_TYPE;
+use axum::routing::get;
+use tokio::sync::mpsc;
+
+use super::super::Event;
+
+/// One part of the page.
+struct Part {
+    path: &'static str,
+    kind: &'static str,
+    text: &'static str,
+}
+
+const HTML: &str = "text/html; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
+macro_rules! part {
+    ($path:literal, $kind:expr, $file:literal) => {
+        Part { path: $path, kind: $kind, text: include_str!(concat!("page/", $file)) }
+    };
+}
+
+const PARTS: &[Part] = &[
+    part!("/", HTML, "index.html"),
+    part!("/dash.css", CSS, "dash.css"),
+    part!("/main.js", SCRIPT, "main.js"),
+    part!("/herd.js", SCRIPT, "herd.js"),
+    part!("/elements.js", SCRIPT, "elements.js"),
+    part!("/topology.js", SCRIPT, "topology.js"),
+    part!("/actions.js", SCRIPT, "actions.js"),
+    part!("/lists.js", SCRIPT, "lists.js"),
+];
+
+/// Adds a route for each part.
+pub fn routes(router: Router<mpsc::Sender<Event>>) -> Router<mpsc::Sender<Event>> {
+    PARTS.iter().fold(router, |router, part| {
+        router.route(part.path, get(move || async move { ([(CONTENT_TYPE, part.kind)], part.text) }))
+    })
+}
+
+/// Whether this is the path of a part of the page.
+pub fn is_part(path: &str) -> bool {
+    PARTS.iter().any(|part| part.path == path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::DASH_PAGE_BYTES_MAX;
+
+    #[test]
+    fn the_page_is_small() {
+        let bytes: usize = PARTS.iter().map(|part| part.text.len()).sum();
+        assert!(bytes <= DASH_PAGE_BYTES_MAX, "{bytes} bytes");
+    }
+
+    /// What comes from the network is text and nothing else; and the page needs nobody but its herd.
+    #[test]
+    fn no_part_makes_markup_of_text_or_names_another_host() {
+        let never = ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "https://", "style="];
+        for part in PARTS {
+            let found = never.iter().find(|word| part.text.contains(**word));
+            assert!(found.is_none(), "{}: {found:?}", part.path);
+            let addresses = part.text.matches("http://").count();
+            let namespaces = part.text.matches("http://www.w3.org/2000/svg").count();
+            assert_eq!(addresses, namespaces, "{}", part.path);
+        }
+    }
+}
