@@ -1,7 +1,7 @@
 // What can be done to a server, a link or the herd: by button, by right click, by key; and the command that does the
 // same, to be learnt from.
 
-import { button, byId, plain, say } from "./elements.js";
+import { button, byId, element, plain, say } from "./elements.js";
 import { isReadOnly, order } from "./herd.js";
 
 const server = (verb, key) => ({
@@ -47,8 +47,9 @@ const OF_LINK = [
 const OF_HERD = [
   { label: "heal all", key: "h", act: () => order("/v1/heal", { all: true }), command: () => "herdctl heal --all" },
   { label: "start all", act: () => order("/v1/start", { all: true }), command: () => "herdctl start --all" },
-  { label: "resume all", act: () => order("/v1/resume", { all: true }), command: () => "herdctl resume --all" },
 ];
+
+const HINT = "Choose a server or a link: click, Tab, or right click.";
 
 /// In which states of a server something makes sense.
 const FITS = {
@@ -79,18 +80,14 @@ export class Actions {
     if (now === this.shown) return;
     this.shown = now;
     const had = document.activeElement?.dataset.deed;
-    byId("orders").replaceChildren(...(thing ? this.row(titleOf(thing), thing, fitting(thing, ps)) : [hint()]),
-      ...this.row("the herd", {}, OF_HERD));
+    byId("orders").replaceChildren(thing ? this.row(titleOf(thing), thing, fitting(thing, ps)) : element("p", {}, HINT),
+      this.row("the herd", {}, OF_HERD));
     if (had) byId("orders").querySelector(`[data-deed="${had}"]`)?.focus();
   }
 
   row(title, thing, deeds) {
-    const row = document.createElement("div");
-    row.className = "row";
-    const name = document.createElement("strong");
-    name.textContent = title;
-    row.append(name, ...deeds.map((deed) => this.deedButton(deed, thing)));
-    return [row];
+    const buttons = deeds.map((deed) => this.deedButton(deed, thing));
+    return element("div", { class: "row" }, element("strong", {}, title), ...buttons);
   }
 
   deedButton(deed, thing, attributes = {}) {
@@ -163,12 +160,6 @@ function fitting(thing, ps) {
 }
 
 const titleOf = (thing) => plain(thing.server ?? thing.link.join(" – "));
-
-function hint() {
-  const text = document.createElement("p");
-  text.textContent = "Choose a server or a link: click, Tab, or right click.";
-  return text;
-}
 
 async function copyCommand() {
   const text = byId("command").textContent;

@@ -2,14 +2,21 @@
 
 import { Actions } from "./actions.js";
 import { byId, plain, say } from "./elements.js";
+import { Hops } from "./flood.js";
 import { Stream, Refusal, ask, hasToken, isReadOnly, takeToken } from "./herd.js";
 import { EventList, Log } from "./lists.js";
+import { ClientMap } from "./map.js";
+import { Player } from "./player.js";
 import { Topology, linkKey } from "./topology.js";
+import { Track } from "./track.js";
 
 /// With nothing happening the herd is looked at so often; …
 const LOOK_EVERY_MS = 1000;
 /// … with ever so much happening, not more often than this.
 const LOOK_PAUSE_MS = 40;
+
+/// What a frame makes up for at most: a page that was not seen does not jump.
+const FRAME_MS_MAX = 100;
 
 const CONTACTS = {
   live: "● live",
@@ -26,10 +33,14 @@ class Page {
       onMenu: (thing, x, y) => this.actions.openMenu(thing, x, y),
     });
     this.actions = new Actions({ onDone: () => this.look() });
+    this.hops = new Hops();
+    this.player = new Player(byId("player"), this.topology, this.hops);
+    this.track = new Track(byId("track-body"), this.hops, { onFollow: (client) => this.player.follow(client) });
+    this.map = new ClientMap(byId("map"), { onChoose: (client) => this.track.choose(client) });
     this.events = new EventList();
     this.log = new Log();
     this.stream = new Stream({
-      onBatch: (events) => this.take(events),
+      onBatch: (events, isNewRun) => this.take(events, isNewRun),
       onContact: (contact) => this.meet(contact),
     });
     setInterval(() => document.hidden || this.look(), LOOK_EVERY_MS);
@@ -49,7 +60,10 @@ class Page {
     if (contact === "live") this.look();
   }
 
-  take(events) {
+  take(events, isNewRun) {
+    if (isNewRun) this.hops.forget();
+    this.hops.take(events);
+    this.player.take(events);
     this.events.take(events);
     if (events.some((event) => !event.kind.startsWith("flood."))) this.look();
   }
@@ -77,15 +91,24 @@ class Page {
     this.topology.draw(this.ps, chosen && (chosen.server ?? linkKey({ from: chosen.link[0], to: chosen.link[1] })));
     this.actions.draw(this.ps);
     this.log.draw(this.ps);
+    this.drawClients();
     say(byId("name"), plain(this.ps.herd));
     say(byId("summary"), summaryWords(this.ps.summary));
     document.title = `${plain(this.ps.herd)}: ${this.ps.summary.running}/${this.ps.summary.servers} running`;
   }
 
+  async drawClients() {
+    await this.map.look(this.ps);
+    this.track.offer(this.map.clients);
+    await this.track.look();
+  }
+
   /// What may change with every frame.
-  frame() {
+  frame(now = 0) {
+    this.player.frame(Math.min(now - (this.drawnAt ?? now), FRAME_MS_MAX));
+    this.drawnAt = now;
     this.events.draw();
-    requestAnimationFrame(() => this.frame());
+    requestAnimationFrame((then) => this.frame(then));
   }
 }
 
@@ -101,10 +124,11 @@ function listenToKeys(page) {
   byId("help-open").addEventListener("click", () => help.showModal());
   byId("help-close").addEventListener("click", () => help.close());
   document.addEventListener("keydown", (event) => {
-    const isTyping = event.target.closest("input[type=search], select, dialog");
-    if (isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
+    const isTyping = event.target.closest("input, select, dialog, [role=menu]");
+    const isPressing = event.key === " " && event.target.closest("button");
+    if (isTyping || isPressing || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === "?") help.showModal();
-    else if (!page.actions.key(event.key)) return;
+    else if (!page.player.key(event.key) && !page.actions.key(event.key)) return;
     event.preventDefault();
   });
 }

@@ -2,8 +2,8 @@
 
 import { plain, say, set, shape } from "./elements.js";
 
-const CENTRE = { x: 320, y: 205 };
-const RADIUS = { x: 235, y: 150 };
+const CENTRE = { x: 320, y: 210 };
+const RADIUS = { x: 235, y: 148 };
 const NODE = 24;
 /// With more servers than this, no order of them is looked for.
 const UNTANGLED_MAX = 24;
@@ -73,9 +73,11 @@ export class Topology {
 
   addServer({ name }) {
     const { x, y } = this.places.get(name);
+    // Outside the circle, where no link runs.
+    const below = y < CENTRE.y ? -NODE - 26 : NODE + 18;
     const mark = shape("text", { class: "mark", y: 7 });
-    const label = shape("text", { class: "label", y: NODE + 18 }, plain(name));
-    const word = shape("text", { class: "word", y: NODE + 34 });
+    const label = shape("text", { class: "label", y: below }, plain(name));
+    const word = shape("text", { class: "word", y: below + 16 });
     const disc = shape("circle", { r: NODE });
     const group = shape("g", { transform: `translate(${x} ${y})`, tabindex: 0, role: "button" });
     group.append(shape("circle", { class: "halo", r: NODE + 7 }), disc, mark, label, word);
