@@ -1,5 +1,8 @@
 //! The dashboard over real sockets: who is let in, and that whoever is not changes nothing.
 
+mod browser;
+mod page;
+
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -11,14 +14,14 @@ use serde_json::{Value, json};
 use crate::commands::Field;
 
 /// A herd with its dashboard open.
-pub struct Served {
-    pub field: Field,
-    pub addr: String,
-    pub url: String,
+struct Served {
+    field: Field,
+    addr: String,
+    url: String,
 }
 
 impl Served {
-    pub fn new() -> Self {
+    fn new() -> Self {
         let field = Field::new();
         assert_eq!(field.run("up -d").code, 0);
         let dash = field.json("dash --port 0 --json");
@@ -26,7 +29,7 @@ impl Served {
         Self { addr: text("addr"), url: text("url"), field }
     }
 
-    pub fn token(&self) -> &str {
+    fn token(&self) -> &str {
         token_of(&self.url)
     }
 

@@ -138,6 +138,9 @@ function notice(text) {
   byId("notice").hidden = false;
 }
 
+// Another address of the page, put in over this one, loads nothing by itself.
+addEventListener("hashchange", takeToken);
+
 if (takeToken()) {
   // The page is loading anew, without the token in its address.
 } else if (hasToken()) {
