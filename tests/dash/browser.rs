@@ -84,6 +84,11 @@ impl Browser {
 
     #[track_caller]
     fn call(&mut self, session: Option<&str>, method: &str, params: Value) -> Value {
+        self.try_call(session, method, params).unwrap_or_else(|why| panic!("{method}: {why}"))
+    }
+
+    /// What Chromium answers, or why it does not.
+    fn try_call(&mut self, session: Option<&str>, method: &str, params: Value) -> Result<Value, Value> {
         self.calls += 1;
         let mut message = json!({"id": self.calls, "method": method, "params": params});
         if let Some(session) = session {
@@ -96,8 +101,8 @@ impl Browser {
         loop {
             let mut heard = self.hear(deadline);
             if heard["id"] == self.calls {
-                assert!(heard["error"].is_null(), "{method}: {}", heard["error"]);
-                return heard["result"].take();
+                let error = heard["error"].take();
+                return if error.is_null() { Ok(heard["result"].take()) } else { Err(error) };
             }
             self.told.push(heard);
         }
@@ -168,11 +173,17 @@ impl Tab {
         self.value(browser, &asked).as_str().unwrap().to_owned()
     }
 
+    /// Whether an expression is true now. Between two pages nothing is.
+    fn holds(&self, browser: &mut Browser, expression: &str) -> bool {
+        let asked = json!({"expression": format!("Boolean({expression})"), "returnByValue": true});
+        browser.try_call(Some(&self.0), "Runtime.evaluate", asked).is_ok_and(|said| said["result"]["value"] == true)
+    }
+
     /// Waits until an expression is true.
     #[track_caller]
     pub fn until(&self, browser: &mut Browser, expression: &str) {
         let deadline = Instant::now() + PATIENCE;
-        while self.value(browser, &format!("Boolean({expression})")) != true {
+        while !self.holds(browser, expression) {
             if Instant::now() > deadline {
                 panic!("never: {expression}\n{}", self.value(browser, "document.body.innerText"));
             }

@@ -400,3 +400,54 @@ fn a_page_that_nobody_sees_takes_no_connection_from_the_one_that_is_seen() {
         tab.until(&mut shown.browser, LIVE);
     }
 }
+
+/// So many updates a second make ten thousand events and more: each report makes some fourteen hops.
+const UPDATES: &str = "bench --to Clark --clients 50 --rate 800 --duration 10s --mix 100:0";
+/// Frames, and the time they took, from here until they are asked for.
+const COUNT_FRAMES: &str = "(() => { window.frames_ = 0; window.began_ = performance.now(); \
+     const count = () => { window.frames_++; requestAnimationFrame(count); }; requestAnimationFrame(count); })()";
+
+/// A measure and no test: what it finds depends on the machine, and on what else it does.
+/// `cargo test --release -- --ignored --nocapture measure_the_page`
+#[test]
+#[ignore = "a measure: it takes half a minute, and a quiet machine"]
+fn measure_the_page() {
+    let Some(mut shown) = Shown::new() else { return };
+    for _ in 0..5 {
+        println!("a kill is on the screen after {:.1} ms", latency_of_a_kill(&mut shown));
+    }
+    let heap = |shown: &mut Shown| {
+        shown.tab.call(&mut shown.browser, "HeapProfiler.collectGarbage", json!({}));
+        shown.tab.call(&mut shown.browser, "Runtime.getHeapUsage", json!({}))["usedSize"].as_f64().unwrap() / 1e6
+    };
+    shown.value(COUNT_FRAMES);
+    shown.value("window.seen_ = 0; page.stream.onBatch = ((take) => (events, isNew) => { window.seen_ += events.length; take(events, isNew); })(page.stream.onBatch)");
+    for _ in 0..3 {
+        shown.value("window.frames_ = 0; window.seen_ = 0; window.began_ = performance.now()");
+        assert_eq!(shown.served.field.run(UPDATES).code, 0);
+        let said = shown.value(
+            "(() => { const s = (performance.now() - window.began_) / 1000; return { frames_a_second: window.frames_ / s, \
+             events_a_second: window.seen_ / s, seconds: s, missed: page.events.missed, \
+             gaps_shown: document.querySelectorAll('#event-list .gap').length }; })()",
+        );
+        println!("{said}, {:.1} MB of heap", heap(&mut shown));
+    }
+}
+
+/// From the event that a server was killed until the page shows it, by the clock that both have.
+fn latency_of_a_kill(shown: &mut Shown) -> f64 {
+    shown.value(
+        "(() => { const node = document.querySelector('[data-server=Bona]'); \
+         new MutationObserver(() => { if (node.dataset.state === 'killed') window.killed_ ??= performance.timeOrigin + performance.now(); }) \
+         .observe(node, { attributes: true }); window.killed_ = undefined; })()",
+    );
+    assert_eq!(shown.served.field.run("kill Bona").code, 0);
+    shown.until("window.killed_");
+    let at = shown.value("window.killed_").as_f64().unwrap();
+    let ps = shown.served.field.json("ps --json");
+    let since = ps["servers"][1]["since"].as_str().unwrap();
+    let since: jiff::Timestamp = since.parse().unwrap();
+    assert_eq!(shown.served.field.run("start Bona --wait").code, 0);
+    shown.until_server("Bona", "running");
+    at - since.as_microsecond() as f64 / 1000.0
+}
