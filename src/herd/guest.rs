@@ -56,3 +56,56 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guest<S> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    fn guest() -> (Guest<DuplexStream>, DuplexStream) {
+        let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+        let (near, far) = duplex(64);
+        (Guest::new(near, place), far)
+    }
+
+    /// Says a byte each time so much has passed; for how long it is listened to.
+    async fn listened_to(every: Duration, answers: bool) -> Duration {
+        let (mut guest, mut far) = guest();
+        let begun = Instant::now();
+        while begun.elapsed() < 10 * limits::CONTROL_SILENCE_MAX {
+            far.write_all(b"x").await.unwrap();
+            if guest.read_u8().await.is_err() {
+                break;
+            }
+            if answers {
+                guest.write_all(b"y").await.unwrap();
+                far.read_u8().await.unwrap();
+            }
+            if tokio::time::timeout(every, guest.read_u8()).await.is_ok() {
+                break;
+            }
+        }
+        begun.elapsed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_silent_or_never_comes_to_the_end_is_let_go() {
+        let (mut guest, _far) = guest();
+        let begun = Instant::now();
+        assert!(guest.read_u8().await.is_err());
+        assert_eq!(begun.elapsed().as_secs(), limits::CONTROL_SILENCE_MAX.as_secs());
+        let drip = limits::CONTROL_SILENCE_MAX / 3;
+        assert!(listened_to(drip, false).await <= limits::CONTROL_SILENCE_MAX + drip);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_answered_may_stay() {
+        let talk = limits::CONTROL_SILENCE_MAX / 3;
+        assert!(listened_to(talk, true).await >= 10 * limits::CONTROL_SILENCE_MAX);
+    }
+}

@@ -1,7 +1,7 @@
 // The list of events and the end of a log.
 
 import { byId, element, plain, say, set } from "./elements.js";
-import { askText } from "./herd.js";
+import { Refusal, askText } from "./herd.js";
 
 /// Rows on the page; older ones are in `herdctl events`.
 const ROWS_MAX = 200;
@@ -77,7 +77,10 @@ export class Log {
 
   async look() {
     if (!this.choice.value) return;
-    const said = await askText(`/v1/log?${new URLSearchParams({ server: this.choice.value })}`).catch((why) => why.message);
+    const query = new URLSearchParams({ server: this.choice.value });
+    // What was read stays there when the herd is out of reach.
+    const said = await askText(`/v1/log?${query}`).catch((why) => (why instanceof Refusal ? why.message : undefined));
+    if (said === undefined) return;
     const isAtEnd = this.text.scrollTop + this.text.clientHeight >= this.text.scrollHeight - 4;
     say(this.text, said.replace(HEARTBEATS, ""));
     if (isAtEnd) this.text.scrollTop = this.text.scrollHeight;
