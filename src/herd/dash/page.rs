@@ -83,4 +83,34 @@ mod tests {
             assert_eq!(addresses, namespaces, "{}", part.path);
         }
     }
+
+    /// WCAG 2.2, 1.4.3: text stands out from what is behind it by 4.5 to 1 at least, in light and in dark.
+    #[test]
+    fn what_is_written_can_be_read() {
+        let css = PARTS.iter().find(|part| part.kind == CSS).expect("a style sheet").text;
+        for paper in ["card", "paper"] {
+            for ink in ["ink", "soft", "good", "bad", "warn", "link", "dot"] {
+                for (one, other) in colours(css, paper).into_iter().zip(colours(css, ink)) {
+                    let contrast = (one.max(other) + 0.05) / (one.min(other) + 0.05);
+                    assert!(contrast >= 4.5, "{ink} on {paper}: {contrast:.2}");
+                }
+            }
+        }
+    }
+
+    /// How bright a colour is, from 0 to 1, in light and in dark.
+    fn colours(css: &str, name: &str) -> [f64; 2] {
+        let (_, rest) = css.split_once(&format!("--{name}: light-dark(#")).expect(name);
+        let (pair, _) = rest.split_once(')').expect("two colours");
+        let (light, dark) = pair.split_once(", #").expect("two colours");
+        [light, dark].map(luminance)
+    }
+
+    fn luminance(colour: &str) -> f64 {
+        let part = |at: usize| {
+            let value = f64::from(u8::from_str_radix(&colour[at..at + 2], 16).expect("hexadecimal")) / 255.0;
+            if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+        };
+        0.2126 * part(0) + 0.7152 * part(2) + 0.0722 * part(4)
+    }
 }
