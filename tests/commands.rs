@@ -411,6 +411,7 @@ fn a_bench_measures_and_judges_the_running_herd() {
     assert_eq!(field.run("up -d").code, 0);
     let found =
         field.json("bench --json --duration 300ms --warm-up 10ms --clients 50 --connections 4 --depth 2 --to all");
+    crate::schemas::check("bench", &found);
     assert_eq!(
         (&found["schema"], &found["clients"], &found["rate"]),
         (&"herd.bench/1".into(), &50.into(), &Value::Null)

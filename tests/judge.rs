@@ -90,6 +90,9 @@ fn a_herd_that_is_right_keeps_its_promises_through_a_short_chaos() {
     let folder = Folder::new();
     let (code, document) = chaos(&folder, "--own --for 4s --seed 7 --history all.ndjson");
     assert_eq!((code, &document["held"], &document["schema"]), (0, &true.into(), &"herd.chaos/1".into()), "{document}");
+    crate::schemas::check("chaos", &document);
+    let history = std::fs::read_to_string(folder.path().join("all.ndjson")).unwrap();
+    crate::schemas::check("history", &serde_json::from_str(history.lines().next().unwrap()).unwrap());
     assert_eq!(document["seed"], 7);
     assert!(document["counts"]["updates_answered"].as_u64() > Some(100), "{document}");
     assert!(document["counts"]["orders"].as_u64() > Some(5), "{document}");

@@ -3,6 +3,7 @@
 //! The schemas use a part of JSON Schema: `type`, `const`, `enum`, `required`, `properties`, `items`. Fields may be
 //! added to a document without a word; one that goes, or changes its type, breaks this.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::Value;
@@ -72,6 +73,7 @@ fn is_a(value: &Value, kind: &str) -> bool {
 #[test]
 fn every_document_fits_its_schema() {
     let field = Field::new();
+    check("init", &field.json("init another --json"));
     check("check", &field.json("check --json"));
     check("version", &field.json("version --json"));
     check("error", &field.run("ps --json").failure());
@@ -99,6 +101,34 @@ fn every_document_fits_its_schema() {
     }
     check("dash", &field.json("dash --port 0 --json"));
     check("down", &field.json("down --json"));
+}
+
+#[test]
+fn every_schema_that_the_program_names_is_checked_in_under_its_name() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let name = regex::Regex::new(r"herd\.([a-z_]+)/([0-9]+)").unwrap();
+    let mut named = BTreeSet::new();
+    sources(&root.join("src"), &mut |text| {
+        named.extend(name.captures_iter(text).map(|found| (found[1].to_owned(), found[0].to_owned())));
+    });
+    assert!(named.len() > 15, "the search finds what there is: {named:?}");
+    for (file, schema) in named {
+        let path = root.join(format!("tests/schemas/{file}.json"));
+        let text = std::fs::read_to_string(&path).unwrap_or_else(|why| panic!("{schema}: {}: {why}", path.display()));
+        let document: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(document["properties"]["schema"]["const"], schema.as_str(), "{}", path.display());
+    }
+}
+
+fn sources(folder: &Path, see: &mut dyn FnMut(&str)) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, see);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            see(&std::fs::read_to_string(&path).unwrap());
+        }
+    }
 }
 
 #[test]
