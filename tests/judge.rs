@@ -39,7 +39,15 @@ impl Herd {
         let path = folder.path().join("herd.toml");
         std::fs::write(&path, TWO).unwrap();
         let (config, _) = config::load(&path).unwrap();
-        let up = Up { config, port_offset: 0, only: Vec::new(), wait_ms: 20_000, no_wait: false, foreground: false };
+        let up = Up {
+            config,
+            port_offset: 0,
+            only: Vec::new(),
+            wait_ms: 20_000,
+            no_wait: false,
+            served: None,
+            foreground: false,
+        };
         let supervisor = Supervisor::new(up).body(body);
         let interrupt = supervisor.interrupt();
         let (ready, is_ready) = mpsc::sync_channel(1);

@@ -24,6 +24,7 @@
 //! | [`simulation`] | whole herds from a seed, without sockets: kills, cuts, losses, colliding times |
 //! | [`supervisor`] | the herd with stand-ins for its servers: states, orders, readiness, the den, signals, detaching |
 //! | [`schemas`] | every JSON document against the schema of it that is checked in |
+//! | [`serve`] | `herdctl serve`: five real processes of one herd.toml, killed, restarted, level again |
 //! | [`topologies`] | what an update costs in herds of any shape: formulas, a model and the protocol agree |
 //! | [`watching`] | what a person watches: events, logs at full speed, metrics, `--watch` |
 //! | [`terminal`] | `top`, `ps --watch` and `logs -f` in a real terminal: what it shows, and that it is given back |
@@ -50,6 +51,7 @@ mod places_google;
 mod places_server;
 mod readme;
 mod schemas;
+mod serve;
 mod simulation;
 mod supervisor;
 mod support;

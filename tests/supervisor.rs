@@ -104,7 +104,7 @@ fn chain(folder: &Path, names: &[&str]) -> Up {
             future_seconds_max: limits::FUTURE_SECONDS_MAX,
         },
     };
-    Up { config, port_offset: 0, only: Vec::new(), wait_ms: 10_000, no_wait: false, foreground: false }
+    Up { config, port_offset: 0, only: Vec::new(), wait_ms: 10_000, no_wait: false, served: None, foreground: false }
 }
 
 /// A herd that is up, on a thread of its own.

@@ -62,7 +62,7 @@ pub fn exit_codes() -> &'static str {
 /// Whether two pages are of one family of commands, so that one leads to the other.
 pub fn are_related(page: &str, other: &str) -> bool {
     const FAMILIES: [&[&str]; 5] = [
-        &["up", "down", "ps", "init", "check"],
+        &["up", "serve", "down", "ps", "init", "check"],
         &["kill", "stop", "start", "restart", "pause", "resume"],
         &["logs", "events", "ps", "top", "dash"],
         &["iamat", "whatsat", "send", "whereis"],

@@ -21,7 +21,7 @@ pub use chaos::Chaos;
 pub use fake_places::FakePlaces;
 pub use faults::{Chance, Cut, Delay, Ends, Forget, Heal, Links, Partition, Throttle, Wait, Whereis};
 pub use file::{Check, Init};
-pub use herd::{Down, Ps, Up};
+pub use herd::{Down, Ps, Serve, Up};
 pub use members::{Kill, Members, Pause, Restart, Start};
 pub use talk::{Iamat, Send, Whatsat};
 pub use watching::{Completions, Dash, Events, Lines, Logs, Man, Shell, Top};
@@ -96,6 +96,13 @@ pub enum Command {
         help_template = TEMPLATE
     )]
     Up(Up),
+    /// Run one server of the herd in a process of its own
+    #[command(
+        before_help = "Example: herdctl serve Clark",
+        after_help = "In the foreground, under any runner; SIGTERM and Ctrl-C stop it, and if the server fails the process ends with 1. systemd's NOTIFY_SOCKET is told READY=1 when it listens, and STOPPING=1. All processes need the same herd.toml, with a secret_file. Each answers on a control socket of its own, and only for its own server: herdctl --socket .herd/Clark.serve/herd.sock ps; faults act on what that server hears and on its own end of a link. Its logs are in logs/Clark/.",
+        help_template = TEMPLATE
+    )]
+    Serve(Serve),
     /// End the herd
     #[command(
         before_help = "Example: herdctl down",

@@ -95,6 +95,7 @@ fn parse(args: Vec<OsString>) -> Result<Cli, clap::Error> {
 fn obey(command: Command, session: &mut Session) -> Done {
     match command {
         Command::Up(args) => up::up(&args, session),
+        Command::Serve(args) => up::serve(&args, session),
         Command::Supervise(args) => up::supervise(&args, session).map(Exit::Process),
         Command::Down(args) => up::down(&args, session),
         Command::Ps(args) => ps::run(&args, session),

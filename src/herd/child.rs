@@ -31,6 +31,8 @@ use crate::server::{Condition, Provider, Seat, Secret, Signal, Trouble};
 pub struct Child {
     name: String,
     index: usize,
+    /// Another process runs it; here it is a name and the far end of links.
+    is_elsewhere: bool,
     state: State,
     since: (Timestamp, Instant),
     /// Whose order brought it into its state.
@@ -95,11 +97,22 @@ pub struct Gifts {
 }
 
 impl Child {
+    /// Whether another process runs it.
+    pub fn is_elsewhere(&self) -> bool {
+        self.is_elsewhere
+    }
+
+    /// The same, run by another process or not.
+    pub fn elsewhere(self, is_elsewhere: bool) -> Self {
+        Self { is_elsewhere, ..self }
+    }
+
     /// A server that has not run yet.
     pub fn new(index: usize, name: &str, chronicle: Rc<Chronicle>) -> Self {
         Self {
             name: name.into(),
             index,
+            is_elsewhere: false,
             state: State::Stopped,
             since: (Timestamp::now(), Instant::now()),
             by: None,

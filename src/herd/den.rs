@@ -24,6 +24,8 @@ use crate::limits;
 /// The folder's name.
 pub const FOLDER: &str = ".herd";
 const SOCKET: &str = "herd.sock";
+/// What the folder's name of a server that is served alone ends with.
+const TENANT: &str = ".serve";
 const LOG: &str = "supervisor.log";
 /// `sun_path` of unix(7) holds so many bytes with its closing NUL.
 const SOCKET_PATH_BYTES_MAX: usize = 107;
@@ -75,15 +77,25 @@ pub struct Den {
 }
 
 impl Den {
-    /// Takes the folder beside `config`.
+    /// Takes the folder beside `config`; in it one of its own for a server that is served alone, the `tenant`.
     ///
     /// # Errors
     ///
     /// [`Kind::Taken`] if a herd runs here; [`Kind::Failed`] if folder, lock or socket are not to be had.
-    pub fn take(config: &Path, config_hash: &str, started: &str) -> Result<(Self, UnixListener), Failure> {
-        let folder = folder(config)?;
+    pub fn take(
+        config: &Path,
+        tenant: Option<&str>,
+        config_hash: &str,
+        started: &str,
+    ) -> Result<(Self, UnixListener), Failure> {
+        let mut folder = folder(config)?;
+        if let Some(tenant) = tenant {
+            // No name of the herd's own ends like this.
+            folder.push(format!("{tenant}{TENANT}"));
+            private(&folder, 0o022)?;
+        }
         let mut lock = Lock::take(&folder, config, config_hash)?;
-        let (listener, socket) = bind(&folder, config)?;
+        let (listener, socket) = bind(&folder, config, tenant.unwrap_or_default())?;
         let standing = Standing {
             pid: std::process::id(),
             version: env!("CARGO_PKG_VERSION").into(),
@@ -150,10 +162,10 @@ fn private(folder: &Path, forbidden: u32) -> Result<(), Failure> {
 }
 
 /// Binds the control socket in the first place that can hold one. The lock is held, so a socket found there is a dead one's.
-fn bind(folder: &Path, config: &Path) -> Result<(UnixListener, PathBuf), Failure> {
+fn bind(folder: &Path, config: &Path, tenant: &str) -> Result<(UnixListener, PathBuf), Failure> {
     let mut trouble = None;
     let places: [&dyn Fn() -> Result<PathBuf, Failure>; 3] =
-        [&|| Ok(folder.join(SOCKET)), &|| runtime_place(config), &|| temporary_place(config)];
+        [&|| Ok(folder.join(SOCKET)), &|| runtime_place(config, tenant), &|| temporary_place(config, tenant)];
     for place in places {
         match place().and_then(|path| Ok((bind_at(&path).map_err(|why| failed("bind", &path, &why))?, path))) {
             Ok(bound) => return Ok(bound),
@@ -186,21 +198,26 @@ fn with_umask<T>(bind: impl FnOnce() -> T) -> T {
     made
 }
 
-fn runtime_place(config: &Path) -> Result<PathBuf, Failure> {
+fn runtime_place(config: &Path, tenant: &str) -> Result<PathBuf, Failure> {
     let runtime = std::env::var_os("XDG_RUNTIME_DIR")
         .filter(|dir| !dir.is_empty())
         .ok_or_else(|| Failure::new(Kind::Failed, "no XDG_RUNTIME_DIR"))?;
-    place_in(&PathBuf::from(runtime).join("herdctl"), config)
+    place_in(&PathBuf::from(runtime).join("herdctl"), config, tenant)
 }
 
-fn temporary_place(config: &Path) -> Result<PathBuf, Failure> {
-    place_in(Path::new(&format!("/tmp/herdctl-{}", getuid())), config)
+fn temporary_place(config: &Path, tenant: &str) -> Result<PathBuf, Failure> {
+    place_in(Path::new(&format!("/tmp/herdctl-{}", getuid())), config, tenant)
 }
 
 /// A name for this herd in a folder that all herds of the user share.
-fn place_in(folder: &Path, config: &Path) -> Result<PathBuf, Failure> {
+fn place_in(folder: &Path, config: &Path, tenant: &str) -> Result<PathBuf, Failure> {
     private(folder, 0o077)?;
-    Ok(folder.join(format!("{}.sock", hash16(config.as_os_str().as_bytes()))))
+    // A path holds no NUL, so no two pairs are one.
+    let who = match tenant {
+        "" => config.as_os_str().as_bytes().to_vec(),
+        tenant => [config.as_os_str().as_bytes(), b"\0", tenant.as_bytes()].concat(),
+    };
+    Ok(folder.join(format!("{}.sock", hash16(&who))))
 }
 
 /// The first sixteen hexadecimal digits of a SHA-256.
@@ -235,7 +252,7 @@ mod tests {
     #[test]
     fn all_in_the_den_is_ours_alone_and_gone_after() {
         let (folder, config) = project();
-        let (den, _listener) = Den::take(&config, "hash", "now").unwrap();
+        let (den, _listener) = Den::take(&config, None, "hash", "now").unwrap();
         assert_eq!(socket(&config), folder.path().join(".herd/herd.sock"));
         assert_eq!((mode(&folder.path().join(".herd")), mode(&socket(&config))), (0o700, 0o600));
         assert_eq!(fs::read(folder.path().join(".herd/.gitignore")).unwrap(), b"*\n");
@@ -247,12 +264,12 @@ mod tests {
     #[test]
     fn a_dead_ones_socket_is_replaced() {
         let (_folder, config) = project();
-        let dead = Den::take(&config, "hash", "now").unwrap();
+        let dead = Den::take(&config, None, "hash", "now").unwrap();
         let (socket_path, lock_text) = (socket(&config), fs::read(folder_of(&config).join("lock")).unwrap());
         drop(dead);
         drop(UnixListener::bind(&socket_path).unwrap());
         fs::write(folder_of(&config).join("lock"), lock_text).unwrap();
-        let (den, _listener) = Den::take(&config, "hash", "now").unwrap();
+        let (den, _listener) = Den::take(&config, None, "hash", "now").unwrap();
         assert_eq!(den.leftover().unwrap().pid, std::process::id());
         UnixStream::connect(&socket_path).unwrap();
     }
@@ -262,7 +279,7 @@ mod tests {
         let (_folder, config) = project();
         fs::create_dir(folder_of(&config)).unwrap();
         fs::set_permissions(folder_of(&config), Permissions::from_mode(0o777)).unwrap();
-        let failure = Den::take(&config, "hash", "now").unwrap_err();
+        let failure = Den::take(&config, None, "hash", "now").unwrap_err();
         assert_eq!(failure.exit, 1);
         assert!(failure.hint.unwrap().starts_with("chmod 700 /"));
     }
@@ -271,7 +288,7 @@ mod tests {
     fn a_symbolic_link_is_no_den() {
         let (folder, config) = project();
         std::os::unix::fs::symlink(folder.path(), folder_of(&config)).unwrap();
-        assert!(Den::take(&config, "hash", "now").unwrap_err().message.ends_with("is not a folder"));
+        assert!(Den::take(&config, None, "hash", "now").unwrap_err().message.ends_with("is not a folder"));
     }
 
     #[test]
@@ -280,7 +297,7 @@ mod tests {
         let deep = folder.path().join("d".repeat(200));
         fs::create_dir(&deep).unwrap();
         let config = deep.join("herd.toml");
-        let (den, _listener) = Den::take(&config, "hash", "now").unwrap();
+        let (den, _listener) = Den::take(&config, None, "hash", "now").unwrap();
         assert!(!socket(&config).starts_with(&deep));
         UnixStream::connect(socket(&config)).unwrap();
         assert_eq!(mode(&den.socket), 0o600);

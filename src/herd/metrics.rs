@@ -45,18 +45,23 @@ struct Servers<'a> {
 impl<'a> Servers<'a> {
     fn states(&self, page: &mut Page) {
         page.family("herd_server_up", "gauge", "Whether the server runs: 1, or 0 while it is paused or down.");
-        for child in self.children {
+        for child in self.here() {
             page.sample("herd_server_up", &of(child), u8::from(child.state() == State::Running));
         }
         page.family("herd_server_state", "gauge", "The state that the server is in; always 1.");
-        for child in self.children {
+        for child in self.here() {
             let state = child.state().to_string();
             page.sample("herd_server_state", &[("server", child.name()), ("state", &state)], 1);
         }
         page.family("herd_server_restarts_total", "counter", "How often the server was started again.");
-        for child in self.children {
+        for child in self.here() {
             page.sample("herd_server_restarts_total", &of(child), child.restarts());
         }
+    }
+
+    /// Those that this process runs.
+    fn here(&self) -> impl Iterator<Item = &'a Child> + use<'a> {
+        self.children.iter().filter(|child| !child.is_elsewhere())
     }
 
     fn knowledge(&self, page: &mut Page) {

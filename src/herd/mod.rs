@@ -8,7 +8,7 @@
 //! Reading order: here (prepare, serve, the loop), `asked` what the loop is asked, `child` one server, `orders` what is done to servers,
 //! `faults` what is wrong with the links, `later` what undoes itself, `whereis` what servers know, `status` what they look like,
 //! `chronicle` what has happened, `metrics` the same in numbers, `control` the HTTP API, `dash` the page in a browser, [`den`] and [`lock`] the folder and who holds it,
-//! `ports`, `secret`, `names`, `signals`, `panics`, [`detach`] the life without a terminal, [`api`] the documents.
+//! `ports`, `secret`, `names`, `signals`, `runner`, `panics`, [`detach`] the life without a terminal, [`api`] the documents.
 
 pub mod api;
 mod asked;
@@ -27,6 +27,7 @@ mod names;
 mod orders;
 mod panics;
 mod ports;
+mod runner;
 mod scrape;
 mod secret;
 mod signals;
@@ -74,6 +75,8 @@ pub struct Up {
     pub wait_ms: u64,
     /// Say "ready" at once.
     pub no_wait: bool,
+    /// The one server of the herd that this process runs (`herdctl serve`); the others run elsewhere.
+    pub served: Option<usize>,
     /// There is a terminal, and a hangup of it ends the herd.
     pub foreground: bool,
 }
@@ -167,14 +170,26 @@ impl Supervisor {
     fn prepare(self) -> Result<(Prepared, Den, UnixListener), Failure> {
         let Self { up, body, events, inbox } = self;
         let mut config = ports::moved(up.config.clone(), up.port_offset)?;
+        let served = up.served;
+        if let Some(served) = served {
+            names::can_be_served(&config, served)?;
+        }
         let since = Timestamp::now();
-        let (den, control) = Den::take(&config.path, &fingerprint(&config, &up.only), &status::rfc3339(since))?;
+        let tenant = served.map(|served| config.servers[served].name.clone());
+        let fingerprint = fingerprint(&config, &up.only);
+        let (den, control) = Den::take(&config.path, tenant.as_deref(), &fingerprint, &status::rfc3339(since))?;
         let secret = secret::of(&config)?;
         let provider = provider_of(&config)?;
-        let listeners = ports::bind_all(&mut config)?;
+        let listeners = match served {
+            Some(served) => vec![(served, ports::bind(&config.servers[served])?)],
+            None => ports::bind_all(&mut config)?.into_iter().enumerate().collect(),
+        };
         let scrape = config.metrics.listen.map(ports::bind_metrics).transpose()?;
         let chronicle = Rc::new(Chronicle::new(&config, since));
-        let child = |(index, server): (usize, &config::Server)| Child::new(index, &server.name, chronicle.clone());
+        let child = |(index, server): (usize, &config::Server)| {
+            let is_elsewhere = served.is_some_and(|served| served != index);
+            Child::new(index, &server.name, chronicle.clone()).elsewhere(is_elsewhere)
+        };
         let children = config.servers.iter().enumerate().map(child).collect();
         let faults = Ills::none(&config, chronicle.clone());
         let herd = Herd {
@@ -247,7 +262,8 @@ enum Event {
 struct Prepared {
     up: Up,
     herd: Herd,
-    listeners: Vec<TcpListener>,
+    /// The servers that are run here, and their ports.
+    listeners: Vec<(usize, TcpListener)>,
     /// Where the metrics are served beside the control socket.
     scrape: Option<TcpListener>,
     inbox: mpsc::Receiver<Event>,
@@ -272,10 +288,11 @@ impl Prepared {
         }
         let control = Control::serve(control, herd.events.clone())
             .map_err(|why| Failure::new(Kind::Failed, format!("cannot serve the control socket: {why}")))?;
-        info!("up: {} with {} servers, pid {}", herd.config.path.display(), herd.children.len(), std::process::id());
+        info!("up: {} with {} servers, pid {}", herd.config.path.display(), listeners.len(), std::process::id());
         herd.note("herd.up", None);
-        let chosen = if up.only.is_empty() { (0..listeners.len()).collect() } else { up.only.clone() };
-        for (index, listener) in listeners.into_iter().enumerate() {
+        let chosen =
+            if up.only.is_empty() { listeners.iter().map(|(index, _)| *index).collect() } else { up.only.clone() };
+        for (index, listener) in listeners {
             if chosen.contains(&index) {
                 // A failure is the child's state, and readiness reports it.
                 let _ = herd.start(index, listener, None);
@@ -292,7 +309,7 @@ impl Prepared {
         }
         spawn_local(observe(herd.clone()));
         spawn_local(become_ready(herd.clone(), chosen, up.clone()));
-        let outcome = live(&herd, inbox, up.foreground, |ps| {
+        let outcome = live(&herd, inbox, &up, |ps| {
             let mut ps = ps;
             ps.notes = notes;
             ready(&ps);
@@ -318,7 +335,7 @@ struct Outcome {
 }
 
 /// The loop. It never waits but for the next event.
-async fn live(herd: &Shared, mut inbox: mpsc::Receiver<Event>, foreground: bool, ready: impl FnOnce(Ps)) -> Outcome {
+async fn live(herd: &Shared, mut inbox: mpsc::Receiver<Event>, up: &Up, ready: impl FnOnce(Ps)) -> Outcome {
     let mut ready = Some(ready);
     let mut trouble = None;
     loop {
@@ -326,14 +343,26 @@ async fn live(herd: &Shared, mut inbox: mpsc::Receiver<Event>, foreground: bool,
         match event {
             Event::Asked(asked) => asked::answer(herd, asked),
             Event::Ended { index, life, ending } => {
-                let mut herd = herd.borrow_mut();
-                herd.children[index].ended(life, ending);
-                herd.changed.notify_waiters();
+                let fell = match &ending {
+                    Ending::Left => None,
+                    Ending::Trouble(why) | Ending::Panicked(why) => Some(why.clone()),
+                };
+                let mut borrowed = herd.borrow_mut();
+                borrowed.children[index].ended(life, ending);
+                borrowed.changed.notify_waiters();
+                let name = borrowed.children[index].name().to_owned();
+                drop(borrowed);
+                // Alone in its process it ends the process, and whoever runs that may start it again.
+                if let Some(why) = fell.filter(|_| up.served.is_some()) {
+                    trouble = Some(Failure::new(Kind::Failed, format!("{name} failed: {why}")));
+                    leave(herd, DownOrder::default(), None, "because its server failed");
+                }
             }
             Event::Pressed => {
-                if foreground {
+                if up.foreground {
                     let _ = writeln!(io::stderr(), "stopping… (Ctrl-C again to quit at once)");
                 }
+                runner::tell(up, runner::STOPPING);
                 leave(herd, DownOrder::default(), None, "by a signal");
             }
             Event::Ready(Ok(())) => {
@@ -341,6 +370,7 @@ async fn live(herd: &Shared, mut inbox: mpsc::Receiver<Event>, foreground: bool,
                     info!("ready after {} ms", status::ms_since(herd.borrow().up_at));
                     herd.borrow().note("herd.ready", None);
                     ready(herd.borrow_mut().ps());
+                    runner::tell(up, runner::READY);
                 }
             }
             Event::Ready(Err(failure)) => {

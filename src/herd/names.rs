@@ -34,6 +34,29 @@ pub fn none(order: &Order) -> Result<(), Failure> {
     }
 }
 
+/// That one server of this herd can run in a process of its own: others must be able to find and to know it.
+///
+/// # Errors
+///
+/// [`Kind::BadConfig`] if the secret would be new at each start, or a port would be any free one.
+pub fn can_be_served(config: &Config, served: usize) -> Result<(), Failure> {
+    let path = config.path.display();
+    if config.secret_file.is_none() && config.neighbours(served).next().is_some() {
+        let message = format!("{path} has no `secret_file`, and servers in processes of their own must share a secret");
+        let hint = "(umask 077; head -c 32 /dev/urandom | base64 > herd.secret), and secret_file = \"herd.secret\"";
+        return Err(Failure::new(Kind::BadConfig, message).hint(hint));
+    }
+    let mut needed = std::iter::once(served).chain(config.neighbours(served)).map(|server| &config.servers[server]);
+    match needed.find(|server| server.address.port() == 0) {
+        None => Ok(()),
+        Some(server) => {
+            let message =
+                format!("port 0 of {} in {path} is any free port, and its neighbours could not know", server.name);
+            Err(Failure::new(Kind::BadConfig, message).hint("give it a port"))
+        }
+    }
+}
+
 /// Two servers that share a link, in the order in which they were named.
 ///
 /// # Errors

@@ -100,7 +100,15 @@ fn chosen(herd: &Herd, verb: Verb, order: &Order) -> Result<(Vec<usize>, Option<
         return Err(Failure::new(Kind::Usage, "a seed is for a choice by chance").hint("add --random"));
     }
     if !order.random {
-        return Ok((names::chosen(&herd.config, order)?, None));
+        let mut chosen = names::chosen(&herd.config, order)?;
+        if order.all {
+            chosen.retain(|&index| !herd.children[index].is_elsewhere());
+        }
+        if let Some(other) = chosen.iter().map(|&index| &herd.children[index]).find(|child| child.is_elsewhere()) {
+            let message = format!("{} runs in another process", other.name());
+            return Err(Failure::new(Kind::UnknownName, message).hint("ask that one, by its own --socket"));
+        }
+        return Ok((chosen, None));
     }
     names::none(order)?;
     let running: Vec<usize> =

@@ -26,8 +26,11 @@ pub fn ps(herd: &Herd) -> Ps {
         uptime_ms: ms_since(herd.up_at),
         logs: config.log.directory.display().to_string(),
         summary: summary(herd),
-        servers: (0..children.len()).map(|index| server(config, children, index)).collect(),
-        links: config.links.iter().map(|link| link_status(config, children, *link)).collect(),
+        servers: (0..children.len())
+            .filter(|&index| !children[index].is_elsewhere())
+            .map(|index| server(config, children, index))
+            .collect(),
+        links: own_links(config, children).map(|link| link_status(config, children, link)).collect(),
         faults: herd.faults.statuses(config),
         notes: Vec::new(),
     }
@@ -39,13 +42,14 @@ pub fn summary(herd: &Herd) -> Summary {
     let in_state = |state| children.iter().filter(|child| child.state() == state).count();
     let live = live_links(config, children);
     let islands = islands_over(children, &live);
-    let down = children.iter().filter(|child| child.vitals().is_none()).count();
+    let here = || children.iter().filter(|child| !child.is_elsewhere());
+    let down = here().filter(|child| child.vitals().is_none()).count();
     Summary {
-        servers: children.len(),
+        servers: here().count(),
         running: in_state(State::Running),
         paused: in_state(State::Paused),
         down,
-        links: config.links.len(),
+        links: own_links(config, children).count(),
         links_up: live.len(),
         faults: herd.faults.count(),
         islands: islands.iter().enumerate().filter(|(server, island)| **island == Some(*server)).count(),
@@ -146,9 +150,18 @@ pub fn links_up(config: &Config, children: &[Child], index: usize) -> usize {
     links(config, index).filter(|link| is_up(children, *link)).count()
 }
 
-/// Whether both ends call the link live.
+/// The links with an end in this process.
+fn own_links(config: &Config, children: &[Child]) -> impl Iterator<Item = Link> {
+    let is_here = |server: usize| !children[server].is_elsewhere();
+    config.links.iter().copied().filter(move |link| is_here(link.dialer) || is_here(link.listener))
+}
+
+/// Whether both ends call the link live; of an end in another process nothing is known here, and ours decides.
 pub fn is_up(children: &[Child], link: Link) -> bool {
-    calls_live(children, link.dialer, link.listener) && calls_live(children, link.listener, link.dialer)
+    let (dialer, listener) = (children[link.dialer].is_elsewhere(), children[link.listener].is_elsewhere());
+    (dialer || calls_live(children, link.dialer, link.listener))
+        && (listener || calls_live(children, link.listener, link.dialer))
+        && !(dialer && listener)
 }
 
 /// Whether an end that runs calls the link live.

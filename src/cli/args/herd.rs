@@ -26,6 +26,16 @@ pub struct Up {
 }
 
 #[derive(Debug, Args)]
+pub struct Serve {
+    /// The server to run
+    #[arg(value_name = "SERVER")]
+    pub server: String,
+    /// How long it may take until it listens
+    #[arg(long, value_name = "DUR", default_value = "10s", value_parser = parse_duration)]
+    pub wait_timeout: Duration,
+}
+
+#[derive(Debug, Args)]
 pub struct Down {
     /// Kill all servers at once instead of stopping them
     #[arg(long)]

@@ -32,7 +32,8 @@ impl OwnHerd {
         let config = prepare(from, &path).inspect_err(|_| drop(fs::remove_dir_all(&folder)))?;
         let ack = config.ack;
         let wait_ms = u64::try_from(limits::SETTLE_MAX.as_millis()).unwrap_or(u64::MAX);
-        let up = Up { config, port_offset: 0, only: Vec::new(), wait_ms, no_wait: false, foreground: false };
+        let up =
+            Up { config, port_offset: 0, only: Vec::new(), wait_ms, no_wait: false, served: None, foreground: false };
         let supervisor = Supervisor::new(up);
         let interrupt = supervisor.interrupt();
         let (ready, is_ready) = sync_channel(1);

@@ -93,7 +93,28 @@ fn plan(args: &args::Up, config: Config, foreground: bool, session: &Session) ->
     let place = session.config_name(&config.path);
     let only = args.only.iter().map(|typed| names::pick(typed.trim(), &known, &place)).collect::<Result<_, _>>()?;
     let wait_ms = u64::try_from(args.wait_timeout.as_millis()).unwrap_or(u64::MAX);
-    Ok(Up { config, port_offset: args.port_offset, only, wait_ms, no_wait: args.no_wait, foreground })
+    Ok(Up { config, port_offset: args.port_offset, only, wait_ms, no_wait: args.no_wait, served: None, foreground })
+}
+
+/// `herdctl serve`: one server of the herd, in this process, in the foreground.
+///
+/// # Errors
+///
+/// As [`up`]; `taken` if this server is served already.
+pub fn serve(args: &args::Serve, session: &mut Session) -> Done {
+    let begun = Instant::now();
+    let (mut config, warnings) = session.config()?;
+    if !warnings.is_empty() {
+        session.out.message(warnings.render(session.out.message_pen().styled).trim_end());
+    }
+    let known: Vec<&str> = config.servers.iter().map(|server| server.name.as_str()).collect();
+    let served = names::pick(&args.server, &known, &session.config_name(&config.path))?;
+    // Numbers of records are one process's own: logs of two processes cannot be merged, and lie apart.
+    config.log.directory.push(&config.servers[served].name);
+    let wait_ms = u64::try_from(args.wait_timeout.as_millis()).unwrap_or(u64::MAX);
+    let only = vec![served];
+    let plan = Up { config, port_offset: 0, only, wait_ms, no_wait: false, served: Some(served), foreground: true };
+    foreground(plan, begun, session)
 }
 
 fn detached(args: &args::Up, plan: &Up, begun: Instant, session: &mut Session) -> Done {
@@ -127,7 +148,11 @@ fn foreground(plan: Up, begun: Instant, session: &mut Session) -> Done {
     let view = View::of(session, begun, plan.no_wait);
     let own = session.spare_output();
     let out = std::mem::replace(&mut session.out, own);
-    let screen = Screen::open(&plan.config, view.clone(), out)?;
+    let mut shown = plan.config.clone();
+    if let Some(served) = plan.served {
+        shown.servers = vec![shown.servers.swap_remove(served)];
+    }
+    let screen = Screen::open(&shown, view.clone(), out)?;
     let ended = herd::run(plan, |ps| screen.ready(ps.clone()));
     if let Some(out) = screen.close(ended.as_ref().ok()) {
         session.out = out;
