@@ -105,9 +105,9 @@ fn five_processes_behave_as_five_threads_do() {
         assert_eq!(heard(), "READY=1");
     }
     herd.level(&SERVERS, 0);
-    assert_eq!(herd.field.run("iamat kiwi +34.07-118.45 --to Clark").code, 0);
+    assert_eq!(herd.field.run("--socket .herd/Clark.serve/herd.sock iamat kiwi +34.07-118.45 --to Clark").code, 0);
     herd.level(&SERVERS, 1);
-    let asked = herd.field.json("whatsat kiwi 10 2 --to Bailey --json");
+    let asked = herd.field.json("--socket .herd/Bailey.serve/herd.sock whatsat kiwi 10 2 --to Bailey --json");
     assert_eq!(asked["at"]["server"], "Clark");
 
     let elsewhere = herd.field.run("--socket .herd/Clark.serve/herd.sock kill Bona --json");
@@ -116,7 +116,7 @@ fn five_processes_behave_as_five_threads_do() {
     let mut clark = herd.take("Clark");
     clark.kill().unwrap();
     clark.wait().unwrap();
-    assert_eq!(herd.field.run("iamat emu +1+1 --to Bona").code, 0);
+    assert_eq!(herd.field.run("--socket .herd/Bona.serve/herd.sock iamat emu +1+1 --to Bona").code, 0);
     herd.level(&["Bailey", "Bona", "Campbell"], 2);
     herd.start("Clark");
     assert_eq!(heard(), "READY=1");
