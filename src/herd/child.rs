@@ -83,6 +83,16 @@ pub enum Ending {
     Panicked(String),
 }
 
+impl Ending {
+    /// Why it is not one that was wanted.
+    pub fn trouble(&self) -> Option<String> {
+        match self {
+            Self::Left => None,
+            Self::Trouble(why) | Self::Panicked(why) => Some(why.clone()),
+        }
+    }
+}
+
 /// What a new life is given beside its number.
 pub struct Gifts {
     pub config: Arc<Config>,

@@ -180,10 +180,7 @@ impl Supervisor {
         let (den, control) = Den::take(&config.path, tenant.as_deref(), &fingerprint, &status::rfc3339(since))?;
         let secret = secret::of(&config)?;
         let provider = provider_of(&config)?;
-        let listeners = match served {
-            Some(served) => vec![(served, ports::bind(&config.servers[served])?)],
-            None => ports::bind_all(&mut config)?.into_iter().enumerate().collect(),
-        };
+        let listeners = ports::bind_own(&mut config, served)?;
         let scrape = config.metrics.listen.map(ports::bind_metrics).transpose()?;
         let chronicle = Rc::new(Chronicle::new(&config, since));
         let child = |(index, server): (usize, &config::Server)| {
@@ -343,10 +340,7 @@ async fn live(herd: &Shared, mut inbox: mpsc::Receiver<Event>, up: &Up, ready: i
         match event {
             Event::Asked(asked) => asked::answer(herd, asked),
             Event::Ended { index, life, ending } => {
-                let fell = match &ending {
-                    Ending::Left => None,
-                    Ending::Trouble(why) | Ending::Panicked(why) => Some(why.clone()),
-                };
+                let fell = ending.trouble();
                 let mut borrowed = herd.borrow_mut();
                 borrowed.children[index].ended(life, ending);
                 borrowed.changed.notify_waiters();

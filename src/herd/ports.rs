@@ -35,6 +35,18 @@ pub fn moved(mut config: Config, offset: u16) -> Result<Config, Failure> {
     Ok(config)
 }
 
+/// Binds the port of the one server that is served, or every server's; each with its place in the herd.
+///
+/// # Errors
+///
+/// As [`bind_all`].
+pub fn bind_own(config: &mut Config, served: Option<usize>) -> Result<Vec<(usize, TcpListener)>, Failure> {
+    match served {
+        Some(served) => Ok(vec![(served, bind(&config.servers[served])?)]),
+        None => Ok(bind_all(config)?.into_iter().enumerate().collect()),
+    }
+}
+
 /// Binds every server's port, or none; writes the ports that were really bound into `config`.
 ///
 /// # Errors
