@@ -411,5 +411,14 @@ pub const CHAOS_REST: Duration = Duration::from_millis(20);
 pub const CHAOS_STAY_MS: RangeInclusive<u64> = 200..=2500;
 /// Clients that say where they are once and never again: what is lost of them is not covered by anything newer.
 pub const CHAOS_SETTLERS_MAX: u64 = 20_000;
+
+/// Steps of a scenario of `play`: enough for an hour of a class.
+pub const PLAY_STEPS_RANGE: RangeInclusive<usize> = 1..=1_000;
+
+/// Expectations of one step.
+pub const PLAY_EXPECTATIONS_RANGE: RangeInclusive<usize> = 1..=100;
+
+/// What is kept of what a command of a scenario says: twenty places are 16 kB.
+pub const PLAY_SAID_BYTES_MAX: usize = 64 * 1024;
 /// Lines of one client that wait for their answers.
 pub const CHAOS_PENDING_MAX: usize = 1000;

@@ -20,6 +20,7 @@
 //! | [`places_file`] | the user's own places: every format, what is left out, and what is refused |
 //! | [`places_google`] | the live provider against a fake on loopback: every way to answer and to fail |
 //! | [`places_server`] | a server with a live provider: answers, logs, what it shows, and that nothing stands still |
+//! | [`play`] | scenarios: those that come with the program hold, and what is said of others |
 //! | [`readme`] | every session of the README, run as written |
 //! | [`simulation`] | whole herds from a seed, without sockets: kills, cuts, losses, colliding times |
 //! | [`supervisor`] | the herd with stand-ins for its servers: states, orders, readiness, the den, signals, detaching |
@@ -49,6 +50,7 @@ mod places_commands;
 mod places_file;
 mod places_google;
 mod places_server;
+mod play;
 mod readme;
 mod schemas;
 mod serve;

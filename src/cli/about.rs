@@ -25,7 +25,8 @@ EXIT CODES
                         nothing was started
   7     timeout         the call, the server or --wait ran out of time
   8     check_failed    the answer is \"no\": ps --check, bench --fail-if, an
-                        answer `? …`, or a promise that `chaos` found broken
+                        answer `? …`, a promise that `chaos` found broken,
+                        or what a `play` expected
   9     version         herdctl and the running herd speak different protocols
   130   interrupted     a second Ctrl-C forced the end
 
@@ -38,8 +39,8 @@ JSON
   \"schema\": \"herd.ps/1\", \"herd.change/1\", \"herd.up/1\", \"herd.down/1\",
   \"herd.check/1\", \"herd.init/1\", \"herd.version/1\", \"herd.iamat/1\",
   \"herd.whatsat/1\", \"herd.fault/1\", \"herd.links/1\", \"herd.whereis/1\",
-  \"herd.forget/1\", \"herd.bench/1\", \"herd.chaos/1\", \"herd.dash/1\". Fields may
-  be added, never renamed. `wait` answers with herd.ps/1.
+  \"herd.forget/1\", \"herd.bench/1\", \"herd.chaos/1\", \"herd.play/1\",
+  \"herd.dash/1\". Fields may be added, never renamed. `wait` answers with herd.ps/1.
 
   Times are RFC 3339, UTC, with microseconds. Durations are whole numbers, the
   unit last in their name: took_us, uptime_ms.
@@ -93,7 +94,31 @@ FAULTS
   See them: herdctl ps · herdctl links · herdctl logs herd
   Who knows what meanwhile: herdctl whereis CLIENT · herdctl wait --converged";
 
-const TOPICS: [(&str, &str); 3] = [("exit-codes", EXIT_CODES), ("json", JSON), ("faults", FAULTS)];
+const SCENARIOS: &str = "\
+SCENARIOS
+  name = \"…\"             what it is called; about = \"…\", what it shows
+  [[step]]               as many as there are, in the order they are played
+  at = \"1.5s\"            not before this time from the beginning
+  do = \"kill Clark\"      a command, as it is typed after herdctl: kill, stop,
+                         start, restart, pause, resume, cut, delay, loss, dup,
+                         reorder, throttle, partition, heal, forget, iamat,
+                         whatsat, wait
+  expect = \"converged within 2s\"  or a list; without `within`, at once
+
+  ready                  all servers run and all links are up
+  converged              all running servers know the same
+  Clark killed           or running, paused, stopped, down
+  link Clark Bona down   or up
+  kiwi newest at all     what running servers, or Clark,Bona, know of a client:
+                         newest, old, unknown
+  says AT Clark *        a line that the command said; * is anything
+  fails, fails no such * the command fails, in these words
+
+  What is not as expected ends the play; then everything is healed and started.
+  herdctl play FILE [--own] [--seed N] [--junit FILE] [--json]";
+
+const TOPICS: [(&str, &str); 4] =
+    [("exit-codes", EXIT_CODES), ("json", JSON), ("faults", FAULTS), ("scenarios", SCENARIOS)];
 
 /// `herd.version/1`
 #[derive(Serialize)]

@@ -8,6 +8,7 @@ mod faults;
 mod file;
 mod herd;
 mod members;
+mod play;
 mod talk;
 mod watching;
 
@@ -23,6 +24,7 @@ pub use faults::{Chance, Cut, Delay, Ends, Forget, Heal, Links, Partition, Throt
 pub use file::{Check, Init};
 pub use herd::{Down, Ps, Serve, Up};
 pub use members::{Kill, Members, Pause, Restart, Start};
+pub use play::Play;
 pub use talk::{Iamat, Send, Whatsat};
 pub use watching::{Completions, Dash, Events, Lines, Logs, Man, Shell, Top};
 
@@ -40,7 +42,7 @@ const TEMPLATE: &str = "{before-help}{about-with-newline}
     name = "herdctl",
     version,
     before_help = "Example: herdctl init && herdctl up -d && herdctl ps",
-    after_help = "Topics:  herdctl help exit-codes · herdctl help json · herdctl help faults",
+    after_help = "Topics:  herdctl help exit-codes · json · faults · scenarios",
     help_template = TEMPLATE,
     disable_help_subcommand = true,
     // One help, whether asked for with -h or --help.
@@ -303,6 +305,13 @@ pub enum Command {
         help_template = TEMPLATE
     )]
     Chaos(Chaos),
+    /// Play a scenario of faults and expectations from a file
+    #[command(
+        before_help = "Example: herdctl play --own tests/scenarios/a-partition-heals.toml",
+        after_help = "A scenario is TOML: [[step]] after [[step]], each with `at` (a time from the beginning), `do` (a command, as it is typed after herdctl) and `expect` (what must be so then). All mistakes of a file are shown before anything is done. The first step that is not as expected ends the play; whatever happens, everything is mended and healed afterwards. Exit code 8 if something was not as expected.",
+        help_template = TEMPLATE
+    )]
+    Play(Play),
     /// Check a herd.toml and do nothing else
     #[command(
         before_help = "Example: herdctl check --places",

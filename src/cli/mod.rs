@@ -4,6 +4,7 @@
 mod about;
 mod args;
 mod bench;
+mod breaking;
 mod chaos;
 pub mod check;
 mod check_places;
@@ -22,6 +23,8 @@ mod manual;
 mod members;
 mod names;
 mod output;
+mod own;
+mod play;
 mod ps;
 mod session;
 mod talk;
@@ -126,6 +129,7 @@ fn obey(command: Command, session: &mut Session) -> Done {
         Command::Send(args) => talk::send(&args, session),
         Command::Bench(args) => bench::run(&args, session),
         Command::Chaos(args) => chaos::run(&args, session),
+        Command::Play(args) => play::run(&args, session),
         Command::Check(args) => file::check(&args, session),
         Command::Init(args) => file::init(&args, session),
         Command::Completions(args) => completions::run(&args, session),

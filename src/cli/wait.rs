@@ -10,7 +10,7 @@ use crate::herd::api::{Failure, Kind, Knows, Ps, ServerStatus, State, WhereisOrd
 /// How long `wait` waits unless `--timeout` says otherwise.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How often it looks: an atlas rings no bell when it grows, and a look takes a fraction of this.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// `herdctl wait`: answers with the herd as it is then.
 ///
@@ -78,7 +78,7 @@ impl Wanted {
     }
 }
 
-fn unready(ps: &Ps) -> Vec<String> {
+pub(super) fn unready(ps: &Ps) -> Vec<String> {
     let servers = ps.servers.iter().filter(|server| server.state != State::Running);
     let links = ps.links.iter().filter(|link| !link.up);
     let servers = servers.map(|server| format!("{} is {}", server.name, server.state));
@@ -87,7 +87,7 @@ fn unready(ps: &Ps) -> Vec<String> {
 
 /// Servers that do not know what the one that knows most knows. Who is paused or down knows nothing new and is not
 /// waited for.
-fn diverged(ps: &Ps) -> Vec<String> {
+pub(super) fn diverged(ps: &Ps) -> Vec<String> {
     let running: Vec<&ServerStatus> = ps.servers.iter().filter(|server| server.state == State::Running).collect();
     let Some(fullest) = running.iter().max_by_key(|server| server.knows) else { return vec!["no server runs".into()] };
     let others = running.iter().filter(|server| server.digest != fullest.digest);
@@ -107,6 +107,6 @@ fn lacking(client: &Client) -> Option<String> {
     Some(format!("for one, {} at {}", one.client, human::list(&who)))
 }
 
-fn is_down(state: State) -> bool {
+pub(super) fn is_down(state: State) -> bool {
     matches!(state, State::Stopped | State::Killed | State::Crashed | State::Failed)
 }

@@ -1,4 +1,4 @@
-//! Reads one table of herd.toml, key by key and by type.
+//! Reads one table of a TOML file, key by key and by type.
 //!
 //! The code that reads a table is its only description: the keys that were asked for are the known ones, so
 //! the list of them cannot go stale. A value that is wrong is noted and read as absent.
@@ -16,7 +16,7 @@ use super::render::counted;
 use crate::limits::PATH_BYTES_MAX;
 
 /// One table, while it is being read.
-pub(super) struct Fields<'a> {
+pub(crate) struct Fields<'a> {
     /// What messages call it.
     name: &'static str,
     table: Option<&'a DeTable<'a>>,
@@ -24,23 +24,23 @@ pub(super) struct Fields<'a> {
     span: Option<Range<usize>>,
     asked: Vec<&'static str>,
     refused: Vec<&'static str>,
-    pub(super) notes: &'a Notes<'a>,
+    pub(crate) notes: &'a Notes<'a>,
 }
 
 /// A value and what it is called.
-pub(super) struct Field<'a> {
+pub(crate) struct Field<'a> {
     name: Name,
     /// Where its key stands, or, in a list, the value itself.
-    pub(super) key: Range<usize>,
+    pub(crate) key: Range<usize>,
     value: &'a Spanned<DeValue<'a>>,
-    pub(super) notes: &'a Notes<'a>,
+    pub(crate) notes: &'a Notes<'a>,
 }
 
 /// A text of the file and where it stands.
 #[derive(Clone)]
-pub(super) struct Text<'a> {
-    pub(super) text: &'a str,
-    pub(super) span: Range<usize>,
+pub(crate) struct Text<'a> {
+    pub(crate) text: &'a str,
+    pub(crate) span: Range<usize>,
 }
 
 /// What messages call a value.
@@ -52,13 +52,13 @@ enum Name {
 }
 
 impl<'a> Fields<'a> {
-    /// The file as a whole.
-    pub(super) fn of_file(table: &'a DeTable<'a>, notes: &'a Notes<'a>) -> Self {
-        Self { name: "herd.toml", table: Some(table), span: None, asked: Vec::new(), refused: Vec::new(), notes }
+    /// The file as a whole, which messages call `name`.
+    pub(crate) fn of_file(name: &'static str, table: &'a DeTable<'a>, notes: &'a Notes<'a>) -> Self {
+        Self { name, table: Some(table), span: None, asked: Vec::new(), refused: Vec::new(), notes }
     }
 
     /// The value of a key that may be absent.
-    pub(super) fn get(&mut self, key: &'static str) -> Option<Field<'a>> {
+    pub(crate) fn get(&mut self, key: &'static str) -> Option<Field<'a>> {
         if !self.asked.contains(&key) {
             self.asked.push(key);
         }
@@ -67,14 +67,14 @@ impl<'a> Fields<'a> {
     }
 
     /// The value of a key that must be absent; the caller says why.
-    pub(super) fn refuse(&mut self, key: &'static str) -> Option<Field<'a>> {
+    pub(crate) fn refuse(&mut self, key: &'static str) -> Option<Field<'a>> {
         let (place, value) = self.table?.get_key_value(key)?;
         self.refused.push(key);
         Some(Field { name: Name::Key(key), key: place.span(), value, notes: self.notes })
     }
 
     /// The value of a key that may not be absent.
-    pub(super) fn need(&mut self, key: &'static str, example: &str) -> Option<Field<'a>> {
+    pub(crate) fn need(&mut self, key: &'static str, example: &str) -> Option<Field<'a>> {
         let field = self.get(key);
         if field.is_none() {
             let message = format!("{} has no `{key}`", self.name);
@@ -88,7 +88,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A whole number within `range`; `default` if the key is absent.
-    pub(super) fn number<T>(&mut self, key: &'static str, default: T, range: RangeInclusive<T>) -> T
+    pub(crate) fn number<T>(&mut self, key: &'static str, default: T, range: RangeInclusive<T>) -> T
     where
         T: TryFrom<i128> + PartialOrd + Display + Copy,
     {
@@ -96,12 +96,12 @@ impl<'a> Fields<'a> {
     }
 
     /// One of `words`; the default if the key is absent.
-    pub(super) fn choice<T: Copy + Default>(&mut self, key: &'static str, words: &[(&'static str, T)]) -> T {
+    pub(crate) fn choice<T: Copy + Default>(&mut self, key: &'static str, words: &[(&'static str, T)]) -> T {
         self.get(key).and_then(|field| field.choice(words)).unwrap_or_default()
     }
 
     /// A table inside this one; empty if the key is absent.
-    pub(super) fn table(&mut self, key: &'static str, name: &'static str) -> Self {
+    pub(crate) fn table(&mut self, key: &'static str, name: &'static str) -> Self {
         let notes = self.notes;
         self.get(key)
             .and_then(|field| field.table(name, &format!("a table, whose keys stand below a line `{name}`")))
@@ -109,7 +109,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The end of reading: a key that was never asked for is unknown.
-    pub(super) fn close(self) {
+    pub(crate) fn close(self) {
         for (key, _) in self.table.into_iter().flatten() {
             let name = key.get_ref().as_ref();
             if !self.asked.contains(&name) && !self.refused.contains(&name) {
@@ -131,7 +131,7 @@ impl<'a> Fields<'a> {
 }
 
 impl<'a> Field<'a> {
-    pub(super) fn text(&self) -> Option<Text<'a>> {
+    pub(crate) fn text(&self) -> Option<Text<'a>> {
         match self.value.get_ref() {
             DeValue::String(text) => Some(Text { text, span: self.value.span() }),
             _ => self.wrong_type("a text between quotes"),
@@ -139,12 +139,17 @@ impl<'a> Field<'a> {
     }
 
     /// Where the value stands.
-    pub(super) fn value_span(&self) -> Range<usize> {
+    pub(crate) fn value_span(&self) -> Range<usize> {
         self.value.span()
     }
 
+    /// Whether the value is a list.
+    pub(crate) fn is_list(&self) -> bool {
+        matches!(self.value.get_ref(), DeValue::Array(_))
+    }
+
     /// A path that can be opened, at least as far as its characters go.
-    pub(super) fn path(&self) -> Option<&'a str> {
+    pub(crate) fn path(&self) -> Option<&'a str> {
         let Text { text, span } = self.text()?;
         let flaw = if text.is_empty() {
             "it is empty"
@@ -181,7 +186,7 @@ impl<'a> Field<'a> {
     }
 
     /// One of `words`; nothing if it is another, which is noted.
-    pub(super) fn choice<T: Copy>(&self, words: &[(&'static str, T)]) -> Option<T> {
+    pub(crate) fn choice<T: Copy>(&self, words: &[(&'static str, T)]) -> Option<T> {
         let Text { text, span } = self.text()?;
         if let Some(&(_, value)) = words.iter().find(|(word, _)| *word == text) {
             return Some(value);
@@ -197,7 +202,7 @@ impl<'a> Field<'a> {
     }
 
     /// A list; its items are called `item`, as in "a server". How many there are is noted if it is out of range.
-    pub(super) fn list(&self, item: &'static str, noun: &str, range: &RangeInclusive<usize>) -> Option<Vec<Field<'a>>> {
+    pub(crate) fn list(&self, item: &'static str, noun: &str, range: &RangeInclusive<usize>) -> Option<Vec<Field<'a>>> {
         let items = self.items(item).or_else(|| self.wrong_type("a list between square brackets"))?;
         if !range.contains(&items.len()) {
             let message = format!("{} holds {}", self.name, counted(items.len(), noun));
@@ -211,7 +216,7 @@ impl<'a> Field<'a> {
     }
 
     /// Exactly two items; anything else is noted as no pair.
-    pub(super) fn pair(&self, item: &'static str) -> Option<[Field<'a>; 2]> {
+    pub(crate) fn pair(&self, item: &'static str) -> Option<[Field<'a>; 2]> {
         let items = self.items(item);
         let label = match &items {
             Some(items) => counted(items.len(), "item"),
@@ -229,7 +234,7 @@ impl<'a> Field<'a> {
     }
 
     /// The table, which messages call `name`; what should stand here instead of anything else is said by `takes`.
-    pub(super) fn table(&self, name: &'static str, takes: &str) -> Option<Fields<'a>> {
+    pub(crate) fn table(&self, name: &'static str, takes: &str) -> Option<Fields<'a>> {
         match self.value.get_ref() {
             DeValue::Table(table) => Some(Fields {
                 name,

@@ -1,4 +1,4 @@
-//! What is wrong with a herd.toml: every mistake, where it stands, and what would be right.
+//! What is wrong with a herd.toml, or a scenario: every mistake, where it stands, and what would be right.
 //!
 //! Mistakes are noted while the file is being read and never end the reading, so that all of them are found
 //! in one run. What they quote of the file has been made harmless by the time it is noted.
@@ -17,11 +17,11 @@ use crate::limits::MISTAKES_SHOWN_MAX;
 /// The mistakes of one file, in the order of the file, and what is needed to show them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistakes {
-    pub(super) path: String,
-    pub(super) text: String,
-    pub(super) kept: Vec<Mistake>,
-    pub(super) errors: usize,
-    pub(super) warnings: usize,
+    pub(crate) path: String,
+    pub(crate) text: String,
+    pub(crate) kept: Vec<Mistake>,
+    pub(crate) errors: usize,
+    pub(crate) warnings: usize,
 }
 
 /// One thing that is wrong, or looks wrong.
@@ -74,7 +74,7 @@ impl Mistakes {
         self.kept.iter()
     }
 
-    pub(super) fn unreadable(path: &Path, why: &io::Error) -> Self {
+    pub(crate) fn unreadable(path: &Path, why: &io::Error) -> Self {
         let found = Found::new(Kind::Unreadable, None, format!("{} cannot be read: {why}", path.display()));
         Self::of_file(
             path,
@@ -85,13 +85,13 @@ impl Mistakes {
         )
     }
 
-    pub(super) fn too_long(path: &Path) -> Self {
+    pub(crate) fn too_long(path: &Path) -> Self {
         let message = format!("{} is longer than {HERD_FILE_BYTES_MAX} bytes", path.display());
         Self::of_file(path, Found::new(Kind::Unreadable, None, message).help("is it a herd.toml?"))
     }
 
     /// `valid` bytes from the start are UTF-8; the next is not.
-    pub(super) fn not_utf8(path: &Path, bytes: &[u8], valid: usize) -> Self {
+    pub(crate) fn not_utf8(path: &Path, bytes: &[u8], valid: usize) -> Self {
         // Every invalid byte becomes a replacement character, so what comes before it keeps its place.
         let text = String::from_utf8_lossy(bytes);
         let notes = Notes::new(&text, path);
@@ -121,7 +121,7 @@ impl std::error::Error for Mistakes {}
 
 /// The kinds of mistakes. A code is never given to another kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Unreadable,
     Syntax,
     UnknownServer,
@@ -143,6 +143,9 @@ pub(super) enum Kind {
     NotAPath,
     OpenMetrics,
     NotBuilt,
+    NotACommand,
+    NotAnExpectation,
+    BackInTime,
     NotAUrl,
     NotALine,
     Idle,
@@ -151,7 +154,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) fn code(self) -> &'static str {
+    pub(crate) fn code(self) -> &'static str {
         match self {
             Self::Unreadable => "H001",
             Self::Syntax => "H002",
@@ -179,10 +182,13 @@ impl Kind {
             Self::StoredNowhere => "H024",
             Self::OpenMetrics => "H025",
             Self::NotBuilt => "H026",
+            Self::NotACommand => "H027",
+            Self::NotAnExpectation => "H028",
+            Self::BackInTime => "H029",
         }
     }
 
-    pub(super) fn severity(self) -> Severity {
+    pub(crate) fn severity(self) -> Severity {
         match self {
             Self::EphemeralPort | Self::Islands | Self::OpenWithoutSecret | Self::Idle => Severity::Warning,
             _ => Severity::Error,
@@ -191,41 +197,41 @@ impl Kind {
 }
 
 /// A mistake as it is found: not yet placed on a line.
-pub(super) struct Found {
-    pub(super) kind: Kind,
-    pub(super) span: Option<Range<usize>>,
-    pub(super) message: String,
-    pub(super) label: String,
-    pub(super) help: Option<String>,
+pub(crate) struct Found {
+    pub(crate) kind: Kind,
+    pub(crate) span: Option<Range<usize>>,
+    pub(crate) message: String,
+    pub(crate) label: String,
+    pub(crate) help: Option<String>,
 }
 
 impl Found {
-    pub(super) fn new(kind: Kind, span: impl Into<Option<Range<usize>>>, message: impl Into<String>) -> Self {
+    pub(crate) fn new(kind: Kind, span: impl Into<Option<Range<usize>>>, message: impl Into<String>) -> Self {
         Self { kind, span: span.into(), message: message.into(), label: String::new(), help: None }
     }
 
-    pub(super) fn start(&self) -> usize {
+    pub(crate) fn start(&self) -> usize {
         self.span.as_ref().map_or(0, |span| span.start)
     }
 
-    pub(super) fn label(mut self, label: impl Into<String>) -> Self {
+    pub(crate) fn label(mut self, label: impl Into<String>) -> Self {
         self.label = label.into();
         self
     }
 
-    pub(super) fn help(mut self, help: impl Into<String>) -> Self {
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 
-    pub(super) fn maybe_help(mut self, help: Option<impl Into<String>>) -> Self {
+    pub(crate) fn maybe_help(mut self, help: Option<impl Into<String>>) -> Self {
         self.help = help.map(Into::into);
         self
     }
 }
 
 /// A piece of the file as it may stand in a message: short, and between quotes.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     /// Long enough for any name and address, and for most paths.
     const SHOWN_CHARS_MAX: usize = 64;
     match text.char_indices().nth(SHOWN_CHARS_MAX) {

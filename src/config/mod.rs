@@ -5,12 +5,12 @@
 //! mistake with its line, a caret and what would be right. Knows nothing of tokio or of the rest of the crate.
 
 mod bus;
-mod fields;
+pub(crate) mod fields;
 mod find;
 mod graph;
-mod mistakes;
+pub(crate) mod mistakes;
 mod names;
-mod notes;
+pub(crate) mod notes;
 mod places;
 mod prove;
 mod render;

@@ -8,12 +8,11 @@ use std::collections::HashSet;
 use std::ops::Range;
 use std::path::Path;
 
-use super::Config;
 use super::mistakes::{Found, Kind, Mistake, Mistakes, Severity, harmless};
 use crate::limits::MISTAKES_SHOWN_MAX;
 
 /// The mistakes of one file so far.
-pub(super) struct Notes<'t> {
+pub(crate) struct Notes<'t> {
     path: &'t Path,
     text: &'t str,
     /// Where each line begins.
@@ -35,7 +34,7 @@ struct Tally {
 }
 
 impl<'t> Notes<'t> {
-    pub(super) fn new(text: &'t str, path: &'t Path) -> Self {
+    pub(crate) fn new(text: &'t str, path: &'t Path) -> Self {
         let lines = std::iter::once(0).chain(memchr::memchr_iter(b'\n', text.as_bytes()).map(|end| end + 1)).collect();
         Self {
             path,
@@ -49,7 +48,7 @@ impl<'t> Notes<'t> {
     }
 
     /// Notes a mistake of the TOML itself. These come before all others.
-    pub(super) fn add_syntax(&self, why: &toml::de::Error) {
+    pub(crate) fn add_syntax(&self, why: &toml::de::Error) {
         let found = syntax(why);
         let line = self.line(found.start());
         if self.broken.borrow_mut().insert(line) && self.begins_with_bracket(line) {
@@ -59,7 +58,7 @@ impl<'t> Notes<'t> {
     }
 
     /// Notes a mistake, unless it may follow from one in the TOML itself.
-    pub(super) fn add(&self, found: Found) {
+    pub(crate) fn add(&self, found: Found) {
         let line = self.line(found.start());
         let broken = self.broken.borrow();
         let follows = match found.kind {
@@ -77,7 +76,7 @@ impl<'t> Notes<'t> {
     }
 
     /// Keeps a secret that stands in the file out of everything that is shown.
-    pub(super) fn hide(&self, span: Range<usize>) {
+    pub(crate) fn hide(&self, span: Range<usize>) {
         self.hidden.borrow_mut().push(span);
     }
 
@@ -100,7 +99,7 @@ impl<'t> Notes<'t> {
     }
 
     /// The line of this place in the file, from 1.
-    pub(super) fn line(&self, start: usize) -> usize {
+    pub(crate) fn line(&self, start: usize) -> usize {
         self.lines.partition_point(|&begin| begin <= start)
     }
 
@@ -117,21 +116,21 @@ impl<'t> Notes<'t> {
     }
 
     /// Whether one more error would only be counted, so that no work should go into wording it.
-    pub(super) fn full(&self) -> bool {
+    pub(crate) fn full(&self) -> bool {
         self.found.borrow().errors >= MISTAKES_SHOWN_MAX
     }
 
-    /// The end of reading: the proven configuration with its warnings, or all that is wrong.
-    pub(super) fn verdict(self, config: Option<Config>) -> Result<(Config, Mistakes), Mistakes> {
+    /// The end of reading: what was read and proven with its warnings, or all that is wrong.
+    pub(crate) fn verdict<T>(self, read: Option<T>) -> Result<(T, Mistakes), Mistakes> {
         let mistakes = self.into_mistakes();
-        match config {
-            Some(config) if mistakes.errors == 0 => Ok((config, mistakes)),
+        match read {
+            Some(read) if mistakes.errors == 0 => Ok((read, mistakes)),
             _ => Err(mistakes),
         }
     }
 
     /// The end of reading, when there is nothing to configure.
-    pub(super) fn into_mistakes(self) -> Mistakes {
+    pub(crate) fn into_mistakes(self) -> Mistakes {
         let Tally { mut kept, errors, warnings } = self.found.into_inner();
         kept.sort_by_key(|mistake| mistake.severity);
         kept.truncate(MISTAKES_SHOWN_MAX);

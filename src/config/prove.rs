@@ -23,7 +23,7 @@ pub(super) fn prove(text: &str, path: &Path) -> Result<(Config, Mistakes), Mista
     for why in &broken {
         notes.add_syntax(why);
     }
-    let config = herd(Fields::of_file(file.get_ref(), &notes), path);
+    let config = herd(Fields::of_file("herd.toml", file.get_ref(), &notes), path);
     notes.verdict(config)
 }
 

@@ -1,11 +1,10 @@
 //! `herdctl chaos`: breaks a herd on purpose while clients talk to it, and judges whether it kept its promises.
 //!
 //! Reading order: here (which herd, for how long, what is said in the end), `conductor` what is done to the herd,
-//! `phones` the clients, `recorder` the one history, `own` a herd of one's own, `report` the verdict in words. What
+//! `phones` the clients, `recorder` the one history, `report` the verdict in words. What
 //! will be done and what was right is decided in [`judge`](crate::judge), which sees no herd.
 
 mod conductor;
-mod own;
 mod phones;
 mod recorder;
 mod report;
@@ -19,11 +18,13 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::breaking::{self, ENOUGH};
 use super::client::{Client, Target};
 use super::output::Output;
+use super::own::OwnHerd;
 use super::session::Session;
 use super::{Done, Exit, args, escape, human};
-use crate::config::{self, Ack, Config, Provider};
+use crate::config::{self, Ack, Provider};
 use crate::herd::api::{Failure, Kind, Ps};
 use crate::judge::checker;
 use crate::judge::history::{self, Begin, CALLS_MAX, Record, SCHEMA};
@@ -31,12 +32,8 @@ use crate::judge::plan::{self, Fault, Millis, Rng, Terms};
 use crate::judge::verdict::Verdict;
 use crate::limits;
 use conductor::{Conductor, Progress};
-use own::OwnHerd;
 use phones::Crowd;
 use recorder::Recorder;
-
-/// Ctrl-C was pressed.
-static ENOUGH: AtomicBool = AtomicBool::new(false);
 
 /// How long any one order of ours may take: `stop` has the longest wait of its own.
 const ORDER_MAX: Duration = limits::CONTROL_ANSWER_MAX;
@@ -57,7 +54,7 @@ pub fn run(args: &args::Chaos, session: &mut Session) -> Done {
     } else {
         session.out.message(&format!("seed {}", asked.seed));
     }
-    let own = if args.own { Some(OwnHerd::start(named_config(session)?)?) } else { None };
+    let own = if args.own { Some(OwnHerd::start(breaking::named_config(session)?)?) } else { None };
     let target = match &own {
         Some(own) => session.target_of(own.config.clone()),
         None => session.target()?,
@@ -154,8 +151,7 @@ fn perform(asked: &Asked, target: Target, ack: Option<Ack>, session: &mut Sessio
     });
     let plan = plan_of(asked, &begin);
     let conductor = Conductor { client: &client, recorder: &recorder, begin: &begin, pid: ps.pid, enough: &ENOUGH };
-    // A second handler is refused: then somebody else has taken the signal, and it ends the process.
-    let _ = ctrlc::set_handler(on_signal);
+    breaking::end_on_signal();
     let begun = Instant::now();
     let mut screen = Screen { out: &mut session.out, recorder: &recorder, asked, shown_at: None };
     thread::scope(|scope| {
@@ -179,29 +175,10 @@ fn perform(asked: &Asked, target: Target, ack: Option<Ack>, session: &mut Sessio
     Ok(Performance { begin, verdict: recorder.close()?, lasted: Some(lasted) })
 }
 
-/// The first press ends it early, the second at once.
-fn on_signal() {
-    if ENOUGH.swap(true, Relaxed) {
-        #[expect(clippy::disallowed_methods, reason = "a signal's thread has no other way to end the process")]
-        std::process::exit(Kind::Interrupted.exit().into());
-    }
-}
-
 /// The herd as the history begins with it, and where its servers are.
 fn whole_herd(ps: &Ps, ack: Option<Ack>, asked: &Asked) -> Result<(Begin, Vec<(String, SocketAddr)>), Failure> {
     let no = |why: String| Failure::new(Kind::CheckFailed, why);
-    let summary = &ps.summary;
-    if summary.running != summary.servers || summary.links_up != summary.links {
-        let why = format!(
-            "the herd is not whole: {}/{} running, {}/{} links up",
-            summary.running, summary.servers, summary.links_up, summary.links
-        );
-        return Err(no(why).hint("herdctl start --all --wait"));
-    }
-    if !ps.faults.is_empty() {
-        return Err(no(format!("{} wrong with the links already", human::count(ps.faults.len() as u64, "thing")))
-            .hint("herdctl heal --all"));
-    }
+    breaking::whole(ps)?;
     if ps.servers.len() > history::SERVERS_MAX {
         return Err(no(format!("a herd of more than {} servers is not judged", history::SERVERS_MAX)));
     }
@@ -264,12 +241,6 @@ fn plan_of(asked: &Asked, begin: &Begin) -> Vec<(Millis, plan::Act)> {
         lasts: u64::try_from(asked.lasts.as_millis()).unwrap_or(u64::MAX),
     };
     plan::draw(&terms, &mut Rng::new(asked.seed))
-}
-
-/// The herd.toml that was named, if one was, for a herd of one's own.
-fn named_config(session: &mut Session) -> Result<Option<Config>, Failure> {
-    let is_named = session.global.config.is_some();
-    if is_named { session.config().map(|(config, _)| Some(config)) } else { Ok(None) }
 }
 
 fn tell(performance: &Performance, history: Option<&Path>, session: &mut Session) -> Done {

@@ -1,4 +1,4 @@
-//! A herd of one's own, for `chaos --own`: the default five, on free ports, in a temporary folder.
+//! A herd of one's own, for `chaos --own` and `play --own`: the default five, on free ports, in a temporary folder.
 //!
 //! It runs in this process, on a thread of its own, so that it is gone when the process is, however that ends.
 
@@ -79,7 +79,7 @@ fn prepare(from: Option<Config>, path: &std::path::Path) -> Result<Config, Failu
         Some(config) => config,
         None => default().map_err(|_| Failure::new(Kind::BadConfig, "the default herd.toml is wrong"))?,
     };
-    fs::write(path, "# The herd of a herdctl chaos --own that runs, or has left something to be looked at.\n")
+    fs::write(path, "# The herd of a herdctl chaos or play --own that runs, or has left something to be looked at.\n")
         .map_err(|why| trouble("cannot write into the temporary folder", &why))?;
     config.path = path.to_owned();
     config.log.directory = path.with_file_name("logs");
@@ -120,7 +120,7 @@ fn free_port(rng: &mut Rng, taken: &mut Vec<TcpListener>) -> io::Result<u16> {
 }
 
 fn temporary_folder() -> io::Result<PathBuf> {
-    let name = format!("herdctl-chaos-{}-{:08x}", std::process::id(), getrandom::u32().unwrap_or(0));
+    let name = format!("herdctl-own-{}-{:08x}", std::process::id(), getrandom::u32().unwrap_or(0));
     let folder = std::env::temp_dir().join(name);
     fs::DirBuilder::new().mode(0o700).create(&folder)?;
     Ok(folder)
