@@ -40,7 +40,8 @@ JSON
   \"herd.check/1\", \"herd.init/1\", \"herd.version/1\", \"herd.iamat/1\",
   \"herd.whatsat/1\", \"herd.fault/1\", \"herd.links/1\", \"herd.whereis/1\",
   \"herd.forget/1\", \"herd.bench/1\", \"herd.chaos/1\", \"herd.play/1\",
-  \"herd.dash/1\". Fields may be added, never renamed. `wait` answers with herd.ps/1.
+  \"herd.dash/1\". Fields may be added, never renamed.
+  `wait` answers with herd.ps/1.
 
   Times are RFC 3339, UTC, with microseconds. Durations are whole numbers, the
   unit last in their name: took_us, uptime_ms.
