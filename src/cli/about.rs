@@ -41,7 +41,7 @@ JSON
   \"herd.whatsat/1\", \"herd.fault/1\", \"herd.links/1\", \"herd.whereis/1\",
   \"herd.forget/1\", \"herd.bench/1\", \"herd.chaos/1\", \"herd.play/1\",
   \"herd.dash/1\". Fields may be added, never renamed.
-  `wait` answers with herd.ps/1.
+  `wait` answers with herd.ps/1, `wait --event` with herd.event/1.
 
   Times are RFC 3339, UTC, with microseconds. Durations are whole numbers, the
   unit last in their name: took_us, uptime_ms.

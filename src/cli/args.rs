@@ -238,7 +238,7 @@ pub enum Command {
     /// Wait until the herd is as you want it
     #[command(
         before_help = "Example: herdctl wait --converged --timeout 2s",
-        after_help = "Fails with 7 after --timeout (10s), and says what is missing. --converged: all running servers know the same.",
+        after_help = "Fails with 7 after --timeout (10s), and says what is missing. --converged: all running servers know the same. --event: answers with the event; without --since, only what happens from now on counts. herdctl events --help names the kinds.",
         help_template = TEMPLATE
     )]
     Wait(Wait),

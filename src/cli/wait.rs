@@ -1,5 +1,7 @@
 //! `wait`: looks at the herd until it is as it should be, and says what is missing when it does not become so.
 
+mod event;
+
 use std::time::{Duration, Instant};
 
 use super::client::Client;
@@ -12,13 +14,16 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How often it looks: an atlas rings no bell when it grows, and a look takes a fraction of this.
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(10);
 
-/// `herdctl wait`: answers with the herd as it is then.
+/// `herdctl wait`: answers with the herd as it is then, or with the event.
 ///
 /// # Errors
 ///
 /// As every call on the control channel; `timeout` with what is missing, `unknown_name`.
 pub fn run(args: &args::Wait, session: &mut Session) -> Done {
     let limit = session.deadline(PATIENCE);
+    if let Some(kind) = &args.what.event {
+        return event::run(kind, args, limit, session);
+    }
     let client = session.client()?.with_deadline(limit);
     let wanted = Wanted::of(args, &client.ps()?)?;
     let began = Instant::now();
@@ -51,8 +56,8 @@ enum Wanted {
 
 impl Wanted {
     fn of(args: &args::Wait, ps: &Ps) -> Result<Self, Failure> {
-        let Some(typed) = &args.down else {
-            return Ok(if args.ready { Self::Ready } else { Self::Converged });
+        let Some(typed) = &args.what.down else {
+            return Ok(if args.what.ready { Self::Ready } else { Self::Converged });
         };
         let known: Vec<&str> = ps.servers.iter().map(|server| server.name.as_str()).collect();
         Ok(Self::Down(known[names::pick(typed, &known, &ps.config)?].to_owned()))

@@ -129,6 +129,37 @@ fn a_kill_by_chance_follows_its_seed_and_undoes_itself() {
 }
 
 #[test]
+fn an_event_is_waited_for_and_what_came_instead_is_said() {
+    let field = up();
+    let before = field.run("events --since 1 --count 1 --json").out;
+    let seq = serde_json::from_str::<serde_json::Value>(&before).unwrap()["seq"].as_u64().unwrap();
+    assert_eq!(field.run("kill Clark").code, 0);
+    let killed = field.json(&format!("wait --event server.killed --server clark --since {seq} --json"));
+    crate::schemas::check("event", &killed);
+    assert_eq!((&killed["kind"], &killed["server"]), (&"server.killed".into(), &"Clark".into()));
+    let family = field.run(&format!("wait --event link --server Clark --since {seq}"));
+    assert!(family.code == 0 && family.out.contains(" link."), "{family:?}");
+
+    let other = field.run(&format!("wait --event server.killed --server Bona --since {seq} --timeout 200ms"));
+    assert_eq!(other.code, 7, "{other:?}");
+    let said = "no event server.killed of Bona in 200ms; 1 such event of other servers";
+    assert!(other.err.contains(said), "{other:?}");
+    let past = field.run("wait --event server.killed --timeout 200ms");
+    assert_eq!(past.code, 7, "what was before does not count: {past:?}");
+    assert_eq!(field.run("wait --event server.killed --server Clrk").code, 4);
+    assert_eq!(field.run("wait --ready --server Clark").code, 2);
+}
+
+#[test]
+fn an_event_that_is_yet_to_come_ends_the_wait() {
+    let field = up();
+    assert_eq!(field.run("pause Clark --for 700ms").code, 0);
+    let paused = field.json("wait --event server.paused --server Clark --since 1 --json");
+    let resumed = field.run(&format!("wait --event server.running --server Clark --since {}", paused["seq"]));
+    assert!(resumed.code == 0 && resumed.out.contains("server.running"), "{resumed:?}");
+}
+
+#[test]
 fn what_is_forgotten_is_gone_and_what_could_bring_it_back_is_said() {
     let field = up();
     assert_eq!(field.run("iamat future +1+1 --at 9999999999 --to Clark").code, 0);

@@ -127,8 +127,21 @@ pub struct Forget {
 }
 
 #[derive(Debug, Args)]
-#[group(id = "what", required = true, multiple = false, args = ["ready", "converged", "down"])]
 pub struct Wait {
+    #[command(flatten)]
+    pub what: Awaited,
+    /// With --event: of this server, at either end of a link
+    #[arg(long, value_name = "SERVER", conflicts_with_all = ["ready", "converged", "down"])]
+    pub server: Option<String>,
+    /// With --event: what happened after the event of this number counts
+    #[arg(long, value_name = "SEQ", conflicts_with_all = ["ready", "converged", "down"])]
+    pub since: Option<u64>,
+}
+
+/// What is waited for: one of these.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct Awaited {
     /// All servers run and all links are up
     #[arg(long)]
     pub ready: bool,
@@ -138,4 +151,7 @@ pub struct Wait {
     /// This server is down
     #[arg(long, value_name = "SERVER")]
     pub down: Option<String>,
+    /// An event of this kind, or of this family of kinds, happens
+    #[arg(long, value_name = "KIND", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub event: Option<String>,
 }
