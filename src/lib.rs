@@ -2,7 +2,7 @@
 //!
 //! Phones say where they are to any one of some servers. The servers talk only to their neighbours, over real TCP;
 //! each update floods to all; anyone asks any server where a client is and what is near it. There is no central
-//! database. One supervisor hosts all the servers in one process, and yet:
+//! database. One supervisor hosts all the servers in one process, or, for `serve`, one of them; and yet:
 //!
 //! > **A server is a process that happens to be a thread.**
 //! > **What a server knows is an atlas; a link is one number: how much of the atlas its neighbour has been told.**
