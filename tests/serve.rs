@@ -113,6 +113,17 @@ fn five_processes_behave_as_five_threads_do() {
     let elsewhere = herd.field.run("--socket .herd/Clark.serve/herd.sock kill Bona --json");
     assert_eq!(elsewhere.failure()["message"], "Bona runs in another process");
 
+    let known = herd.field.json("--socket .herd/Clark.serve/herd.sock whereis kiwi --json");
+    assert_eq!(
+        (&known["clients"][0]["agreed"], &known["silent"][0]["why"]),
+        (&true.into(), &"runs in another process".into())
+    );
+    let forgotten = herd.field.json("--socket .herd/Clark.serve/herd.sock forget nobody --json");
+    assert!(
+        forgotten["may_return"][0].as_str().unwrap().contains("another process, and may still know it"),
+        "{forgotten}"
+    );
+
     let mut clark = herd.take("Clark");
     clark.kill().unwrap();
     clark.wait().unwrap();

@@ -68,14 +68,14 @@ pub async fn forget(herd: &Shared, order: &ForgetOrder) -> Result<Forgotten, Fai
     let herd = herd.borrow();
     let mut may_return: Vec<String> = silent
         .iter()
-        .filter(|server| lives(server.state))
+        .filter(|server| lives(&herd, server))
         .map(|server| format!("{} {}, and may still know it", server.server, server.why))
         .collect();
     if left {
         may_return.push("a neighbour tells it again and again: a client may still be saying it".into());
     }
     if herd.config.archive.is_some() {
-        let down = silent.iter().filter(|server| !lives(server.state));
+        let down = silent.iter().filter(|server| !lives(&herd, server));
         may_return.extend(down.map(|server| format!("{} {}, and its archive may keep it", server.server, server.why)));
     }
     if herd.config.bus.is_some() {
@@ -168,6 +168,7 @@ async fn ask_all<T>(herd: &Shared, question: impl Fn(oneshot::Sender<T>) -> Ques
                 State::Running if child.ask(question(to)) => waiting.push((server, answer)),
                 State::Running => asked.silent.push(silent(&herd, server, "has too many questions open")),
                 State::Paused => asked.silent.push(silent(&herd, server, "is paused")),
+                _ if child.is_elsewhere() => asked.silent.push(silent(&herd, server, "runs in another process")),
                 state => asked.silent.push(silent(&herd, server, &format!("is {state}"))),
             }
         }
@@ -185,9 +186,10 @@ async fn ask_all<T>(herd: &Shared, question: impl Fn(oneshot::Sender<T>) -> Ques
     asked
 }
 
-/// What a server knows goes with its life.
-fn lives(state: State) -> bool {
-    matches!(state, State::Starting | State::Running | State::Paused | State::Stopping)
+/// What a server knows goes with its life. Of one in another process nobody here can tell whether it lives.
+fn lives(herd: &Herd, server: &SilentServer) -> bool {
+    let is_elsewhere = herd.children.iter().any(|child| child.name() == server.server && child.is_elsewhere());
+    is_elsewhere || matches!(server.state, State::Starting | State::Running | State::Paused | State::Stopping)
 }
 
 fn silent(herd: &Herd, server: usize, why: &str) -> SilentServer {
