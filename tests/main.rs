@@ -3,6 +3,7 @@
 //! | module | what it shows |
 //! |---|---|
 //! | [`archive`] | what outlives a herd: archives, full and damaged ones, and answers that were never lost |
+//! | [`attacks`] | those who mean harm, over real sockets: none passes, and nobody is the worse for it |
 //! | [`bus`] | herds joined by a real nats-server: killed, empty, absent; what is put into it by others |
 //! | [`canary`] | the key that no test may ever see, and that it would be seen |
 //! | [`commands`] | the real binary as a person or a script meets it; every exit code |
@@ -33,6 +34,7 @@
 //! | [`support`] | a herd of real servers in this process, clients, and waiting with a deadline |
 
 mod archive;
+mod attacks;
 mod bus;
 mod canary;
 mod commands;
