@@ -149,7 +149,7 @@ pub struct Awaited {
     #[arg(long)]
     pub converged: bool,
     /// This server is down
-    #[arg(long, value_name = "SERVER")]
+    #[arg(long, value_name = "S")]
     pub down: Option<String>,
     /// An event of this kind, or of this family of kinds, happens
     #[arg(long, value_name = "KIND", value_parser = clap::builder::NonEmptyStringValueParser::new())]
