@@ -135,7 +135,8 @@ fn all_that_is_wrong_with_a_file_is_said_before_anything_is_done() {
 fn a_server_that_is_not_there_is_said_before_anything_is_done() {
     let field = up();
     write(&field, &of("[[step]]\ndo = \"kill Clark\"\n[[step]]\nexpect = \"Clrk killed\"\n"));
-    assert_eq!(field.run(&format!("play {FILE} --check")).code, 0);
+    assert!(field.run(&format!("play {FILE} --check")).out.ends_with("scenario.toml is right: 2 steps\n"));
+    schemas::check("check", &field.json(&format!("play {FILE} --check --json")));
     let said = field.run(&format!("play {FILE}"));
     assert!(said.code == 4 && said.err.contains("did you mean: Clark?"), "{said:?}");
     assert_eq!(field.run("ps --check").code, 0);

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use super::human;
 use super::session::Session;
 use crate::config::Config;
-use crate::herd::api::{Failure, Kind, Ps};
+use crate::herd::api::{Failure, Kind, Ps, State};
 
 /// Ctrl-C was pressed.
 pub static ENOUGH: AtomicBool = AtomicBool::new(false);
@@ -42,6 +42,21 @@ pub fn whole(ps: &Ps) -> Result<(), Failure> {
             .hint("herdctl heal --all"));
     }
     Ok(())
+}
+
+/// The seed that was chosen, or a new one: a short number, for it may have to be typed again.
+pub fn seed(chosen: Option<u64>) -> u64 {
+    chosen.unwrap_or_else(|| getrandom::u64().unwrap_or(1) % 1_000_000)
+}
+
+/// The servers that are paused, and those that are down.
+pub fn fallen(ps: &Ps) -> [Vec<String>; 2] {
+    [|state| state == State::Paused, |state| !matches!(state, State::Running | State::Paused | State::Starting)].map(
+        |is_it: fn(State) -> bool| {
+            let servers = ps.servers.iter().filter(|server| is_it(server.state));
+            servers.map(|server| server.name.clone()).collect()
+        },
+    )
 }
 
 /// The herd.toml that was named, if one was, for a herd of one's own.

@@ -7,7 +7,7 @@
 //!
 //! Reading order: here (prepare, serve, the loop), `asked` what the loop is asked, `child` one server, `orders` what is done to servers,
 //! `faults` what is wrong with the links, `later` what undoes itself, `whereis` what servers know, `status` what they look like,
-//! `chronicle` what has happened, `metrics` the same in numbers, `control` the HTTP API, `dash` the page in a browser, [`den`] and [`lock`] the folder and who holds it,
+//! `chronicle` what has happened, `metrics` the same in numbers, `control` the HTTP API, `dash` the page in a browser, `entrance` and `guest` who comes in over TCP, [`den`] and [`lock`] the folder and who holds it,
 //! `ports`, `secret`, `names`, `signals`, `runner`, `panics`, [`detach`] the life without a terminal, [`api`] the documents.
 
 pub mod api;
@@ -18,6 +18,7 @@ mod control;
 mod dash;
 pub mod den;
 pub mod detach;
+mod entrance;
 mod faults;
 mod guest;
 mod later;

@@ -16,12 +16,11 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::spawn_local;
-use tokio::time::sleep;
 use tracing::{info, warn};
 
 use super::api::Failure;
 use super::control::ask;
-use super::guest::Guest;
+use super::entrance::Entrance;
 use super::{Asked, Event, metrics};
 use crate::limits;
 
@@ -41,7 +40,8 @@ pub fn begin(listener: TcpListener, events: mpsc::Sender<Event>) {
 ///
 /// If the runtime does not take the socket.
 async fn serve(listener: TcpListener, events: mpsc::Sender<Event>) -> io::Result<()> {
-    let door = Door {
+    let door = Entrance {
+        what: "the address of the metrics",
         listener: tokio::net::TcpListener::from_std(listener)?,
         room: Arc::new(Semaphore::new(limits::METRICS_CONNECTIONS_MAX)),
     };
@@ -71,34 +71,6 @@ fn is_address(host: &str) -> bool {
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
     let is_ip = host.parse::<SocketAddr>().is_ok() || name.parse::<std::net::IpAddr>().is_ok();
     is_ip || name == "localhost" || host.starts_with('[')
-}
-
-/// The listening socket, with as many places as there may be connections.
-struct Door {
-    listener: tokio::net::TcpListener,
-    room: Arc<Semaphore>,
-}
-
-impl axum::serve::Listener for Door {
-    type Io = Guest<tokio::net::TcpStream>;
-    type Addr = ();
-
-    async fn accept(&mut self) -> (Self::Io, ()) {
-        let place = self.room.clone().acquire_owned().await.expect("the semaphore is never closed");
-        loop {
-            match self.listener.accept().await {
-                Ok((stream, _)) => return (Guest::new(stream, place), ()),
-                Err(why) => {
-                    warn!("cannot accept on the address of the metrics: {why}");
-                    sleep(limits::ACCEPT_PAUSE).await;
-                }
-            }
-        }
-    }
-
-    fn local_addr(&self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::super::breaking;
 use super::recorder::Recorder;
 use crate::cli::client::Client;
 use crate::herd::api::{Failure, FaultOrder, HealOrder, Kind, Order, Ps, State, Wrong};
@@ -69,15 +70,10 @@ impl Conductor<'_> {
     /// Puts right all that an order can put right.
     pub fn heal(&self) -> Result<(), Failure> {
         let ps = self.client.ps()?;
-        let all_in = |is_it: fn(State) -> bool| -> Vec<String> {
-            let servers = ps.servers.iter().filter(|server| is_it(server.state));
-            servers.map(|server| server.name.clone()).collect()
-        };
-        let paused = all_in(|state| state == State::Paused);
+        let [paused, down] = breaking::fallen(&ps);
         if !paused.is_empty() {
             self.give(Deed::Resume, paused, Order::default())?;
         }
-        let down = all_in(|state| !matches!(state, State::Running | State::Paused | State::Starting));
         if !down.is_empty() {
             self.give(Deed::Start, down, Order::default())?;
         }

@@ -112,10 +112,8 @@ impl Asked {
                 .hint("a lower --rate or a shorter --for"));
         }
         let faults = if args.faults.is_empty() { Fault::ALL.to_vec() } else { args.faults.clone() };
-        // A short number, for it may have to be typed again.
-        let seed = args.seed.unwrap_or_else(|| getrandom::u64().unwrap_or(1) % 1_000_000);
         Ok(Self {
-            seed,
+            seed: breaking::seed(args.seed),
             is_chosen: args.seed.is_some(),
             lasts: args.lasts,
             faults,

@@ -17,8 +17,8 @@ use super::client::{Client, Target};
 use super::output::{Output, Stop};
 use super::own::OwnHerd;
 use super::session::Session;
-use super::{Done, Exit, args};
-use crate::herd::api::{Failure, HealOrder, Kind, Order, State};
+use super::{Done, Exit, args, human};
+use crate::herd::api::{Failure, HealOrder, Kind, Order};
 use crate::limits;
 use report::{Outcome, Play};
 use scenario::{Deed, Scenario};
@@ -33,17 +33,14 @@ use stage::Stage;
 pub fn run(args: &args::Play, session: &mut Session) -> Done {
     let scenario = read(&args.file, session)?;
     if args.check {
-        let steps = scenario.steps.len();
-        session.out.message(&format!("{} is right: {steps} steps", session.path(&args.file)));
-        return Ok(Exit::Fine);
+        return tell_right(&args.file, &scenario, session);
     }
     let own = if args.own { Some(OwnHerd::start(breaking::named_config(session)?)?) } else { None };
     let target = match &own {
         Some(own) => session.target_of(own.config.clone()),
         None => session.target()?,
     };
-    let seed = args.seed.unwrap_or_else(|| getrandom::u64().unwrap_or(1) % 1_000_000);
-    let played = play(scenario, target, seed, session);
+    let played = play(scenario, target, breaking::seed(args.seed), session);
     let keep = played.as_ref().map_or(true, |play| !play.held());
     let logs = own.map(|own| own.end(keep)).transpose();
     if let Ok(Some(Some(logs))) = &logs {
@@ -55,6 +52,21 @@ pub fn run(args: &args::Play, session: &mut Session) -> Done {
         write_junit(path, &play, session)?;
     }
     tell(&play, session)
+}
+
+/// `herdctl play --check`: the same document as that of `check`.
+fn tell_right(path: &Path, scenario: &Scenario, session: &mut Session) -> Done {
+    if session.out.json {
+        let right = serde_json::json!({
+            "schema": "herd.check/1", "ok": true, "errors": 0, "warnings": 0, "mistakes": [], "places": null,
+        });
+        session.out.document(&right)?;
+    } else {
+        let steps = human::count(scenario.steps.len() as u64, "step");
+        let said = format!("{} is right: {steps}", session.path(path));
+        session.out.answer(&said)?;
+    }
+    Ok(Exit::Fine)
 }
 
 /// The scenario in this file, proven.
@@ -113,15 +125,10 @@ fn perform(scenario: Scenario, stage: &Stage<'_>, play: &mut Play, out: &mut Out
 fn mend(client: &Client) -> Result<(), Failure> {
     client.fault("heal", &HealOrder { servers: Vec::new(), all: true })?;
     let ps = client.ps()?;
-    let all_in = |is_it: fn(State) -> bool| -> Vec<String> {
-        let servers = ps.servers.iter().filter(|server| is_it(server.state));
-        servers.map(|server| server.name.clone()).collect()
-    };
-    let paused = all_in(|state| state == State::Paused);
+    let [paused, down] = breaking::fallen(&ps);
     if !paused.is_empty() {
         client.order("resume", &Order { servers: paused, ..Order::default() })?;
     }
-    let down = all_in(super::wait::is_down);
     if !down.is_empty() {
         client.order("start", &Order { servers: down, ..Order::default() })?;
     }

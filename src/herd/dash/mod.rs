@@ -14,14 +14,12 @@ use std::sync::Arc;
 
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::routing::get;
-use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::spawn_local;
-use tokio::time::sleep;
-use tracing::{info, warn};
+use tracing::info;
 
 use super::api::{Dash, DashOrder, Failure, Kind};
-use super::guest::Guest;
+use super::entrance::Entrance;
 use super::{Event, Herd, control, ports};
 use crate::config::Config;
 use crate::limits;
@@ -68,7 +66,10 @@ impl Door {
         let listener = tokio::net::TcpListener::from_std(listener).map_err(no_socket)?;
         let room = Arc::new(Semaphore::new(limits::DASH_CONNECTIONS_MAX));
         info!("dashboard on http://127.0.0.1:{}, see: herdctl dash", guard.port);
-        let serving = axum::serve(Entrance { listener, room }, router(config.clone(), events, guard.clone()));
+        let serving = axum::serve(
+            Entrance { listener, room, what: "the dashboard's address" },
+            router(config.clone(), events, guard.clone()),
+        );
         spawn_local(async move {
             // It ends with the runtime, and has no errors.
             let _ = serving.await;
@@ -97,32 +98,4 @@ fn router(config: Arc<Config>, events: mpsc::Sender<Event>, guard: Arc<Guard>) -
         .layer(from_fn_with_state(guard, guard::guard))
         .layer(map_response(guard::armoured))
         .with_state(events)
-}
-
-/// The listening socket, with as many places as there may be connections.
-struct Entrance {
-    listener: tokio::net::TcpListener,
-    room: Arc<Semaphore>,
-}
-
-impl axum::serve::Listener for Entrance {
-    type Io = Guest<TcpStream>;
-    type Addr = ();
-
-    async fn accept(&mut self) -> (Self::Io, ()) {
-        let place = self.room.clone().acquire_owned().await.expect("the semaphore is never closed");
-        loop {
-            match self.listener.accept().await {
-                Ok((stream, _)) => return (Guest::new(stream, place), ()),
-                Err(why) => {
-                    warn!("cannot accept on the dashboard's address: {why}");
-                    sleep(limits::ACCEPT_PAUSE).await;
-                }
-            }
-        }
-    }
-
-    fn local_addr(&self) -> io::Result<()> {
-        Ok(())
-    }
 }
