@@ -6,6 +6,8 @@
 //!
 //! With `ack = "stored"` the archive must have it besides, and for that there is no longest wait: an answer that says
 //! "on the disk" when the disk is full would be a lie, and somebody chose this level because of that.
+//!
+//! Pure but for a bell, so that the simulation of whole herds answers by these rules and by no others.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -17,7 +19,8 @@ use crate::config::Ack;
 use crate::limits;
 use crate::protocol::atlas::{Edition, Source};
 
-pub(super) struct Confirmations {
+/// What a server knows of who has what, and so which answers may be written.
+pub struct Confirmations {
     ack: Ack,
     /// Up to here the wait for neighbours is over, heard or not.
     overdue: Cell<Edition>,
@@ -38,12 +41,15 @@ struct Live {
 }
 
 impl Confirmations {
-    pub(super) fn new(ack: Ack) -> Self {
+    /// Of a server that has no link yet, and has stored nothing.
+    #[must_use]
+    pub fn new(ack: Ack) -> Self {
         Self { ack, overdue: Cell::new(0), stored: Cell::new(0), live: RefCell::default(), moved: Notify::new() }
     }
 
     /// Answers that wait for an edition up to this one may be written.
-    pub(super) fn released(&self) -> Edition {
+    #[must_use]
+    pub fn released(&self) -> Edition {
         let by_neighbours = self.confirmed().max(self.overdue.get());
         match self.ack {
             Ack::Stored => by_neighbours.min(self.stored.get()),
@@ -52,7 +58,8 @@ impl Confirmations {
     }
 
     /// Whether the wait for `edition` ended because it had been long enough, and for no better reason.
-    pub(super) fn gave_up_on(&self, edition: Edition) -> bool {
+    #[must_use]
+    pub fn gave_up_on(&self, edition: Edition) -> bool {
         self.confirmed() < edition && edition <= self.overdue.get()
     }
 
@@ -67,27 +74,29 @@ impl Confirmations {
     }
 
     /// The neighbour at the other end of a link has said that it heard up to `edition`.
-    pub(super) fn heard(&self, link: Source, edition: Edition) {
+    pub fn heard(&self, link: Source, edition: Edition) {
         self.advance(link, |live| &mut live.heard, edition);
     }
 
     /// The socket of a link has taken the atlas up to `edition`, as far as the kernel takes anything.
-    pub(super) fn sent(&self, link: Source, edition: Edition) {
+    pub fn sent(&self, link: Source, edition: Edition) {
         self.advance(link, |live| &mut live.sent, edition);
     }
 
     /// The archive has the atlas up to `edition`.
-    pub(super) fn stored(&self, edition: Edition) {
+    pub fn stored(&self, edition: Edition) {
         if self.stored.replace(edition) != edition {
             self.moved.notify_waiters();
         }
     }
 
-    pub(super) fn link_up(&self, id: Source) {
+    /// A link is live, whose neighbour has not said anything yet.
+    pub fn link_up(&self, id: Source) {
         self.live.borrow_mut().push(Live { id, sent: 0, heard: 0 });
     }
 
-    pub(super) fn link_down(&self, link: Source) {
+    /// Nobody waits for this link any more.
+    pub fn link_down(&self, link: Source) {
         self.live.borrow_mut().retain(|live| live.id != link);
         self.moved.notify_waiters();
     }
@@ -104,13 +113,13 @@ impl Confirmations {
 
 /// Remembers when which edition was there, in steps of a tenth of the longest wait.
 #[derive(Default)]
-pub(super) struct Patience {
+pub struct Patience {
     seen: VecDeque<(Instant, Edition)>,
 }
 
 impl Patience {
     /// Notes that `edition` is there and not confirmed by neighbours; ends the wait for what is overdue.
-    pub(super) fn look(&mut self, now: Instant, edition: Edition, confirmations: &Confirmations) {
+    pub fn look(&mut self, now: Instant, edition: Edition, confirmations: &Confirmations) {
         if edition <= confirmations.confirmed().max(confirmations.overdue.get()) {
             self.seen.clear();
             return;
@@ -126,7 +135,8 @@ impl Patience {
     }
 
     /// Whether there is nothing to be patient about.
-    pub(super) fn is_idle(&self) -> bool {
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
         self.seen.is_empty()
     }
 }

@@ -6,7 +6,7 @@
 //! [`events`] out, and log records to the appender.
 //!
 //! Reading order: here (serve, obey, leave), `state` what its tasks share, `door` who is let in, `connection` a client,
-//! `handshake` and `link` a neighbour, [`fault`] what can be wrong with it, `setbacks` what it then does, `confirm` when an answer may
+//! `handshake` and `link` a neighbour, [`fault`] what can be wrong with it, `setbacks` what it then does, [`confirm`] when an answer may
 //! be written, `lookup` places, [`archive`] the disk, [`bus`] other herds, `socket` what all connections do, [`journal`], `logfile` and
 //! [`record`] the log, [`vitals`] and [`counts`] what it shows, [`events`] what it tells, [`question`] what it may be
 //! asked, [`clock`].
@@ -14,7 +14,7 @@
 pub mod archive;
 pub mod bus;
 pub mod clock;
-mod confirm;
+pub mod confirm;
 mod connection;
 pub mod counts;
 mod door;

@@ -22,7 +22,7 @@ use redb::{
 };
 
 use super::flaw::Flaw;
-use super::keeper::Batch;
+use super::progress::Batch;
 use crate::limits;
 use crate::protocol::atlas::Edition;
 use crate::protocol::line::Report;

@@ -11,39 +11,11 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::News;
 use super::file::{ArchiveFile, Disk, Owner};
 use super::flaw::Flaw;
+use super::progress::{Batch, News};
 use crate::limits;
-use crate::protocol::atlas::{Atlas, Edition};
 use crate::server::state::random;
-
-/// What follows an edition, on its way to the disk.
-pub(super) struct Batch {
-    /// Clients to be taken out first.
-    pub(super) forgotten: Vec<Vec<u8>>,
-    /// Whole lines, each ended by LF.
-    pub(super) lines: Vec<u8>,
-    /// Where it ends.
-    pub(super) edition: Edition,
-}
-
-impl Batch {
-    /// About as much as a batch may hold of what follows `told`, and whether that is all.
-    pub(super) fn after(told: Edition, atlas: &Atlas, forgotten: &[Vec<u8>]) -> (Self, bool) {
-        let (mut lines, mut edition) = (Vec::new(), told);
-        let forgotten = forgotten.to_vec();
-        for entry in atlas.after(told) {
-            if lines.len() >= limits::ARCHIVE_BATCH_BYTES {
-                return (Self { forgotten, lines, edition }, false);
-            }
-            edition = entry.edition;
-            lines.extend_from_slice(entry.line);
-            lines.push(b'\n');
-        }
-        (Self { forgotten, lines, edition: atlas.edition() }, true)
-    }
-}
 
 /// The keeper's thread.
 pub(crate) struct Keeper(JoinHandle<()>);

@@ -4,12 +4,14 @@
 //! a batch, copied only when the keeper is free; what comes back is news. So a slow disk makes the archive lag, and
 //! costs one number: it never holds the server up, and nothing piles up in between.
 //!
-//! A disk that takes nothing is trouble, said once, while the server goes on; once it takes something again, what
-//! follows the last commit is told. A file that cannot be trusted ends the server before it has answered anything.
+//! How far the file has been told is [`Progress`]. A disk that takes nothing is trouble, said once, while the server goes
+//! on; once it takes something again, what follows the last commit is told. A file that cannot be trusted ends the server
+//! before it has answered anything.
 
 pub(super) mod file;
 mod flaw;
 mod keeper;
+mod progress;
 #[cfg(test)]
 mod tests;
 
@@ -26,67 +28,19 @@ use super::clock;
 use super::state::{Leaving, Server};
 use crate::config::{Ack, Config};
 use crate::limits;
-use crate::protocol::atlas::{Atlas, Edition};
+use crate::protocol::atlas::Atlas;
 use crate::protocol::line::Report;
 use file::{Disk, Owner};
 pub use flaw::{Flaw, Refusal};
-use keeper::Batch;
 pub(super) use keeper::Keeper;
+pub use progress::{Batch, Effect, News, Progress};
 
 /// The server's end of its archive.
 pub(super) struct Archive {
     path: PathBuf,
     batches: mpsc::Sender<Batch>,
     news: mpsc::Receiver<News>,
-    /// Up to here the file has been told; nothing is told before it is open.
-    told: Option<Edition>,
-    /// Up to here every report is in the file, itself or a newer one of its client (as of a link: `Link::confirmed`).
-    whole: Edition,
-    /// The batch that is being written.
-    writing: Option<Writing>,
-    /// Clients to be taken out of the file, those of the batch that is being written first.
-    forgotten: Vec<Vec<u8>>,
-    /// The trouble that has been said, by its code.
-    trouble: Option<i32>,
-}
-
-/// A batch on its way to the disk.
-struct Writing {
-    /// Where it ends.
-    edition: Edition,
-    /// It holds all there was.
-    whole: bool,
-    /// So many clients are taken out with it.
-    forgotten: usize,
-}
-
-/// What the keeper has to say.
-#[derive(Debug)]
-pub(super) enum News {
-    /// The file holds about so many reports.
-    Expect(usize),
-    /// A piece of what the file holds: whole lines, each ended by LF.
-    Loaded(Vec<u8>),
-    /// The file cannot be used; the server cannot start with it.
-    Refused(Flaw),
-    /// The file is open, and holds what was told up to this edition in this run: 0 after a start.
-    Open(Edition),
-    /// The batch is on the disk.
-    Stored,
-    /// The disk does not take anything at present.
-    Trouble(Flaw),
-}
-
-/// What news came to.
-#[derive(Debug, PartialEq, Eq)]
-enum Effect {
-    Nothing,
-    /// More is on the disk.
-    Stored,
-    /// And that after trouble.
-    Recovered,
-    /// Another trouble than the one before, in words.
-    Trouble(String),
+    progress: Progress,
 }
 
 impl Archive {
@@ -107,19 +61,7 @@ impl Archive {
         let (batches, told) = mpsc::channel(1);
         let (news, heard) = mpsc::channel(limits::ARCHIVE_NEWS_MAX);
         let keeper = Keeper::spawn(path.clone(), owner, disk, told, news)?;
-        Ok((
-            Self {
-                path,
-                batches,
-                news: heard,
-                told: None,
-                whole: 0,
-                writing: None,
-                forgotten: Vec::new(),
-                trouble: None,
-            },
-            keeper,
-        ))
+        Ok((Self { path, batches, news: heard, progress: Progress::default() }, keeper))
     }
 
     /// What the keeper says next.
@@ -133,7 +75,7 @@ impl Archive {
 
     /// Takes the server to be loaded: what the atlas holds now is what the file holds.
     pub(super) fn is_loaded(&mut self, atlas: &Atlas) {
-        (self.told, self.whole) = (Some(atlas.edition()), atlas.edition());
+        self.progress.is_loaded(atlas);
     }
 
     pub(super) fn refusal(&self, flaw: Flaw) -> super::Trouble {
@@ -142,50 +84,10 @@ impl Archive {
 
     /// Hands what follows to the keeper, and who is forgotten, if it is free and there is something.
     fn tell(&mut self, atlas: &Atlas, forgotten: &mut Vec<Vec<u8>>) {
-        let Some(told) = self.told.filter(|_| self.writing.is_none()) else { return };
-        self.forgotten.append(forgotten);
-        if told >= atlas.edition() && self.forgotten.is_empty() {
-            return;
+        if let Some(batch) = self.progress.tell(atlas, limits::ARCHIVE_BATCH_BYTES, forgotten) {
+            // A keeper that is free has room for it; one that has gone takes its server with it.
+            let _ = self.batches.try_send(batch);
         }
-        let (batch, whole) = Batch::after(told, atlas, &self.forgotten);
-        let writing = Writing { edition: batch.edition, whole, forgotten: self.forgotten.len() };
-        if self.batches.try_send(batch).is_ok() {
-            self.writing = Some(writing);
-        }
-    }
-
-    fn hear(&mut self, news: News) -> Effect {
-        match news {
-            News::Open(edition) => {
-                // Whoever is to be forgotten may be known again, and the file told so: then it must be told once more.
-                let edition = if self.forgotten.is_empty() { edition } else { 0 };
-                (self.told, self.writing) = (Some(edition), None);
-                self.whole = self.whole.min(edition);
-                Effect::Nothing
-            }
-            News::Stored => {
-                let Some(written) = self.writing.take() else { return Effect::Nothing };
-                self.told = Some(written.edition);
-                self.forgotten.drain(..written.forgotten);
-                if written.whole {
-                    self.whole = written.edition;
-                }
-                if self.trouble.take().is_some() { Effect::Recovered } else { Effect::Stored }
-            }
-            News::Trouble(flaw) => {
-                (self.told, self.writing) = (None, None);
-                let known = self.trouble.replace(flaw.code()) == Some(flaw.code());
-                if known { Effect::Nothing } else { Effect::Trouble(flaw.to_string()) }
-            }
-            // Only said before the file is open for the first time.
-            News::Expect(_) | News::Loaded(_) | News::Refused(_) => Effect::Nothing,
-        }
-    }
-
-    /// Nothing more can be done for what the server knows now.
-    fn is_done(&self, atlas: &Atlas) -> bool {
-        let all_told = self.told == Some(atlas.edition()) && self.forgotten.is_empty();
-        self.trouble.is_some() || (self.writing.is_none() && all_told)
     }
 }
 
@@ -210,13 +112,13 @@ pub(super) async fn follow(server: Rc<Server>, mut archive: Archive) {
     show(&server, &archive);
     loop {
         archive.tell(server.node.borrow().atlas(), &mut server.forgotten.borrow_mut());
-        if server.leaving.get() == Leaving::Archive && archive.is_done(server.node.borrow().atlas()) {
+        if server.leaving.get() == Leaving::Archive && archive.progress.is_done(server.node.borrow().atlas()) {
             return;
         }
-        let idle = archive.writing.is_none() && archive.told.is_some();
+        let idle = archive.progress.is_idle();
         tokio::select! {
             news = archive.news() => {
-                let effect = archive.hear(news);
+                let effect = archive.progress.hear(news);
                 show(&server, &archive);
                 say(&server, &archive, &effect);
                 if effect == Effect::Stored {
@@ -240,10 +142,11 @@ async fn rest(server: &Server) {
 }
 
 fn show(server: &Server, archive: &Archive) {
-    server.confirmations.stored(archive.whole);
+    let progress = &archive.progress;
+    server.confirmations.stored(progress.whole());
     let shown = &server.vitals.archive;
-    shown.stored.store(archive.whole, Relaxed);
-    shown.trouble.store(archive.trouble.unwrap_or_default(), Relaxed);
+    shown.stored.store(progress.whole(), Relaxed);
+    shown.trouble.store(progress.trouble().unwrap_or_default(), Relaxed);
 }
 
 fn say(server: &Server, archive: &Archive, effect: &Effect) {

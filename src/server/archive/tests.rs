@@ -128,7 +128,7 @@ impl Followed {
         loop {
             self.archive.tell(atlas, &mut Vec::new());
             let news = self.next();
-            if self.archive.hear(news) == *wanted {
+            if self.archive.progress.hear(news) == *wanted {
                 return;
             }
         }
@@ -136,10 +136,10 @@ impl Followed {
 
     /// Tells and hears until everything is on the disk.
     fn settle(&mut self, atlas: &Atlas) {
-        while self.archive.trouble.is_some() || !self.archive.is_done(atlas) {
+        while self.archive.progress.trouble().is_some() || !self.archive.progress.is_done(atlas) {
             self.archive.tell(atlas, &mut Vec::new());
             let news = self.next();
-            self.archive.hear(news);
+            self.archive.progress.hear(news);
         }
     }
 
@@ -157,7 +157,7 @@ fn what_was_stored_is_loaded_byte_for_byte() {
     for time in 1..=3 {
         (0..500).for_each(|client| learn(&mut atlas, client * time, time));
         followed.settle(&atlas);
-        assert_eq!(followed.archive.whole, atlas.edition());
+        assert_eq!(followed.archive.progress.whole(), atlas.edition());
     }
     let (path, _folder) = followed.end();
     assert_eq!(read(&path).unwrap(), lines_of(&atlas));
@@ -172,11 +172,11 @@ fn a_batch_that_was_cut_releases_nobody() {
     (0..clients).for_each(|client| learn(&mut atlas, client, 1));
     followed.until(&atlas, &Effect::Stored);
     // The last client's report has not been written, and now it never will be: its next one will.
-    assert!(followed.archive.told.unwrap() < clients);
+    assert!(followed.archive.progress.told().unwrap() < clients);
     learn(&mut atlas, clients - 1, 2);
-    assert_eq!(followed.archive.whole, 0);
+    assert_eq!(followed.archive.progress.whole(), 0);
     followed.settle(&atlas);
-    assert_eq!(followed.archive.whole, clients + 1);
+    assert_eq!(followed.archive.progress.whole(), clients + 1);
     let (path, _folder) = followed.end();
     assert_eq!(read(&path).unwrap(), lines_of(&atlas));
 }
@@ -196,13 +196,13 @@ fn a_full_disk_loses_nothing_and_catches_up_when_there_is_room() {
         disk.0.store(writes, Relaxed);
         followed.archive.tell(&atlas, &mut Vec::new());
         let news = followed.next();
-        let effect = followed.archive.hear(news);
+        let effect = followed.archive.progress.hear(news);
         if effect == Effect::Stored {
             assert!(writes > 3, "a commit takes more than {writes} writes");
             return;
         }
         assert_eq!(effect, Effect::Trouble("No space left on device (os error 28)".into()));
-        assert!(followed.archive.is_done(&atlas), "a server that stops does not wait for this disk");
+        assert!(followed.archive.progress.is_done(&atlas), "a server that stops does not wait for this disk");
         let died = followed.path.with_file_name("died.redb");
         fs::copy(&followed.path, &died).unwrap();
         let left = read(&died).unwrap();
@@ -212,7 +212,7 @@ fn a_full_disk_loses_nothing_and_catches_up_when_there_is_room() {
         learn(&mut atlas, 1000, 3);
         let again = followed.next();
         assert!(matches!(again, News::Trouble(_) | News::Open(_)), "{again:?}");
-        assert_eq!(followed.archive.hear(again), Effect::Nothing);
+        assert_eq!(followed.archive.progress.hear(again), Effect::Nothing);
         disk.0.store(u64::MAX, Relaxed);
         followed.until(&atlas, &Effect::Recovered);
         followed.settle(&atlas);

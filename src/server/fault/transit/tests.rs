@@ -1,12 +1,13 @@
 //! What an inlet does to what comes, without a socket.
 
 use super::*;
+use crate::server::clock;
 use proptest::prelude::*;
 
 const LINES: &[u8] = b"HEARD 3\nAT a 1\nAT b 2\nAT c 3\nAT d 4\nTOLD 9 4\n";
 
 fn transit(fault: Fault) -> Transit {
-    Transit::new(fault, false)
+    Transit::new(fault, false, clock::instant())
 }
 
 /// What arrives at once of `bytes`, come in pieces of `piece` bytes.
@@ -56,7 +57,7 @@ fn the_same_seed_drops_the_same_reports() {
 
 #[test]
 fn a_line_that_had_begun_to_arrive_arrives_whole() {
-    let mut transit = Transit::new(Fault { loss: chance(100.0, 1), ..Fault::default() }, true);
+    let mut transit = Transit::new(Fault { loss: chance(100.0, 1), ..Fault::default() }, true, clock::instant());
     assert_eq!(arrives(&mut transit, b"AT +1-1 5\nAT gone\nTOLD 1 1\n", 3), "AT +1-1 5\nTOLD 1 1\n");
 }
 
