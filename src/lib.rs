@@ -22,8 +22,8 @@
 //! # Where to read
 //!
 //! In this order; arrows point at what may be imported, and nothing points back:
-//! `main ─▶ cli ─▶ herd ─▶ server ─▶ protocol`, `server ─▶ places`, `cli ─▶ judge ─▶ protocol`; `config` and `limits` are
-//! leaves.
+//! `main ─▶ cli ─▶ herd ─▶ server ─▶ protocol`, `server ─▶ places`, `cli ─▶ judge ─▶ protocol`; `config` and
+//! `limits` are leaves, and `keyfile` and `tls` know only them.
 //!
 //! | module | what lives there |
 //! |---|---|
@@ -34,6 +34,7 @@
 //! | [`judge`] | **the judge, pure**: a history of calls and faults in, whether the promises were kept out |
 //! | [`places`] | what is near a point: embedded places, Google's, the user's own |
 //! | [`config`] | `herd.toml`, whole and proven before anything starts |
+//! | [`tls`], [`keyfile`] | certificates at both ends of a link, and files that only their owner may read |
 //! | [`limits`] | every limit, with its unit and its reason |
 //!
 //! # The laws
@@ -63,7 +64,9 @@ pub mod cli;
 pub mod config;
 pub mod herd;
 pub mod judge;
+pub mod keyfile;
 pub mod limits;
 pub mod places;
 pub mod protocol;
 pub mod server;
+pub mod tls;

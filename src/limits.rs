@@ -354,6 +354,8 @@ pub const PRESS_APART_MIN: Duration = Duration::from_millis(100);
 pub const NOTE_CHARS_MAX: usize = 300;
 /// No secret is longer; a mistaken path may name something endless.
 pub const SECRET_BYTES_MAX: u64 = 64 * 1024;
+/// No file of certificates or of a key is longer; a bundle with all public authorities is 250 KB.
+pub const PEM_BYTES_MAX: u64 = 1024 * 1024;
 
 // `herdctl bench`: it loads a machine that others may use, so it ends by itself and knows its own size.
 

@@ -426,7 +426,7 @@ error[H004]: unknown key `` in herd.toml
 4 | "" = 1
   | ^^ no such key
   |
-  = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `log`, `archive`, `bus`, `places`, `metrics`, `limits`
+  = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `tls`, `log`, `archive`, `bus`, `places`, `metrics`, `limits`
 
 error[H004]: unknown key `dir` in [log]
  --> herd.toml:6:1
@@ -442,7 +442,7 @@ error[H004]: unknown key `limts` in herd.toml
 7 | [limts]
   |  ^^^^^ did you mean `limits`?
   |
-  = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `log`, `archive`, `bus`, `places`, `metrics`, `limits`
+  = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `tls`, `log`, `archive`, `bus`, `places`, `metrics`, `limits`
 
 error[H004]: unknown key `lookup_max` in [limits]
  --> herd.toml:9:1
@@ -1602,7 +1602,7 @@ error[H004]: unknown key `\u{1b}[2J\n` in herd.toml
 3 | "\u001b[2J\n" = 1
   | ^^^^^^^^^^^^^ no such key
   |
-  = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `log`, `archive`, `bus`, `places`, `metrics`, `limits`
+  = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `tls`, `log`, `archive`, `bus`, `places`, `metrics`, `limits`
 
 error[H004]: unknown key `tab` in herd.toml
  --> herd.toml:4:2
@@ -1610,7 +1610,7 @@ error[H004]: unknown key `tab` in herd.toml
 4 |     "tab" = 1
   |     ^^^^^ no such key
   |
-  = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `log`, `archive`, `bus`, `places`, `metrics`, `limits`
+  = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `tls`, `log`, `archive`, `bus`, `places`, `metrics`, `limits`
 
 6 errors
 "#]]
@@ -1630,7 +1630,7 @@ fn a_line_too_long_to_show_is_pointed_at() {
 error[H004]: unknown key `a` in herd.toml
 --> herd.toml:4:4097
  = note: no such key
- = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `log`, `archive`, `bus`, `places`, `metrics`, `limits`
+ = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `tls`, `log`, `archive`, `bus`, `places`, `metrics`, `limits`
 
 1 error
 "#]]
@@ -1822,7 +1822,7 @@ fn check_says_what_the_herd_is_after_its_warnings() {
         verdict.0.json(),
         "{\"schema\":\"herd.check/1\",\"ok\":true,\"errors\":0,\"warnings\":0,\"mistakes\":[],\
          \"places\":{\"ok\":true,\"provider\":\"the embedded places of GeoNames\",\"asked\":false,\"status\":\"READY\",\
-         \"places\":null,\"took_ms\":null,\"message\":null,\"advice\":null}}\n"
+         \"places\":null,\"took_ms\":null,\"message\":null,\"advice\":null},\"trust\":[]}\n"
     );
     let (warned, path) = written(&TWO.replace("11001", "40000"));
     assert!(warned.ok());
@@ -1834,7 +1834,7 @@ fn check_says_the_same_as_json() {
     let (verdict, _) = written("herd = \"ucla\"\nservers = []\n");
     assert!(!verdict.ok());
     assert_data_eq!(verdict.json(), str![[r#"
-{"schema":"herd.check/1","ok":false,"errors":1,"warnings":0,"mistakes":[{"code":"H007","severity":"error","message":"`servers` holds 0 servers","line":2,"column":1,"label":"from 1 to 4096","help":null}],"places":null}
+{"schema":"herd.check/1","ok":false,"errors":1,"warnings":0,"mistakes":[{"code":"H007","severity":"error","message":"`servers` holds 0 servers","line":2,"column":1,"label":"from 1 to 4096","help":null}],"places":null,"trust":[]}
 
 "#]].raw());
 }

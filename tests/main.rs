@@ -27,6 +27,7 @@
 //! | [`supervisor`] | the herd with stand-ins for its servers: states, orders, readiness, the den, signals, detaching |
 //! | [`schemas`] | every JSON document against the schema of it that is checked in |
 //! | [`serve`] | `herdctl serve`: five real processes of one herd.toml, killed, restarted, level again |
+//! | [`tls`] | certificates at both ends of a link: what is taken, what is refused and why, and that all holds as without |
 //! | [`topologies`] | what an update costs in herds of any shape: formulas, a model and the protocol agree |
 //! | [`watching`] | what a person watches: events, logs at full speed, metrics, `--watch` |
 //! | [`terminal`] | `top`, `ps --watch` and `logs -f` in a real terminal: what it shows, and that it is given back |
@@ -61,5 +62,6 @@ mod supervisor;
 mod support;
 mod terminal;
 mod tidy;
+mod tls;
 mod topologies;
 mod watching;

@@ -82,6 +82,7 @@ fn chain(folder: &Path, names: &[&str]) -> Up {
         links: (1..names.len()).map(|listener| Link { dialer: listener - 1, listener }).collect(),
         ack: Ack::Heard,
         secret_file: None,
+        tls: None,
         log: Log {
             directory: folder.join("logs"),
             traffic: Traffic::All,

@@ -20,6 +20,8 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 #[path = "support/canary.rs"]
 pub mod canary;
+#[path = "support/certificates.rs"]
+pub mod certificates;
 
 use canary::{Folder, Watched};
 

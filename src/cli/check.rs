@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::check_places::{self, Finding};
+use super::check_trust;
 use crate::config::{self, Config, Mistake, Mistakes, Severity, counted, harmless};
 
 /// What was found out about a herd.toml.
@@ -16,6 +17,8 @@ pub struct Verdict {
     pub mistakes: Mistakes,
     /// What was found out about its places, if it was read that far.
     places: Option<Finding>,
+    /// What was found out about what servers know each other by.
+    trust: Vec<check_trust::Finding>,
 }
 
 /// `herd.check/1`
@@ -27,6 +30,7 @@ struct Document<'a> {
     warnings: usize,
     mistakes: Vec<Entry<'a>>,
     places: Option<check_places::Document<'a>>,
+    trust: &'a [check_trust::Finding],
 }
 
 #[derive(Debug, Serialize)]
@@ -40,21 +44,22 @@ struct Entry<'a> {
     help: Option<&'a str>,
 }
 
-/// Reads and proves the herd.toml at `path`, and what it needs for its places; with `ask`, asks their provider, too.
+/// Reads and proves the herd.toml at `path`, and the files it names; with `ask`, asks its provider of places, too.
 pub fn check(path: &Path, ask: bool) -> Verdict {
     match config::load(path) {
         Ok((herd, mistakes)) => {
-            let places = Some(check_places::look(&herd, ask));
-            Verdict { herd: Some(herd), mistakes, places }
+            let (places, trust) = (Some(check_places::look(&herd, ask)), check_trust::look(&herd));
+            Verdict { herd: Some(herd), mistakes, places, trust }
         }
-        Err(mistakes) => Verdict { herd: None, mistakes, places: None },
+        Err(mistakes) => Verdict { herd: None, mistakes, places: None, trust: Vec::new() },
     }
 }
 
 impl Verdict {
     /// Whether the herd can come up, warnings or not.
     pub fn ok(&self) -> bool {
-        self.herd.is_some() && !self.places.as_ref().is_some_and(Finding::is_unready)
+        let is_trusted = self.trust.iter().all(|finding| finding.ok);
+        self.herd.is_some() && is_trusted && !self.places.as_ref().is_some_and(Finding::is_unready)
     }
 
     /// Whether its provider of places answers, if it was asked.
@@ -74,6 +79,9 @@ impl Verdict {
             let path = harmless(&herd.path.to_string_lossy());
             text.push_str(&format!("✔ {path}: {servers}, {links}\n"));
         }
+        for finding in &self.trust {
+            text.push_str(&harmless_lines(&finding.text()));
+        }
         if let Some(places) = &self.places {
             text.push_str(&harmless_lines(&places.text()));
         }
@@ -89,6 +97,7 @@ impl Verdict {
             warnings: self.mistakes.warnings(),
             mistakes: self.mistakes.iter().map(Entry::of).collect(),
             places: self.places.as_ref().map(Finding::document),
+            trust: &self.trust,
         };
         serde_json::to_string(&document).expect("numbers and strings are always JSON") + "\n"
     }

@@ -8,6 +8,7 @@ mod breaking;
 mod chaos;
 pub mod check;
 mod check_places;
+mod check_trust;
 mod client;
 mod completions;
 mod dash;

@@ -15,6 +15,7 @@ mod places;
 mod prove;
 mod render;
 mod template;
+mod tls;
 pub mod topology;
 
 use std::fs::File;
@@ -27,6 +28,7 @@ pub use mistakes::{Mistake, Mistakes, Severity, harmless};
 pub use names::closest;
 pub use render::counted;
 pub use template::Shape;
+pub use tls::Tls;
 
 use crate::limits::HERD_FILE_BYTES_MAX;
 
@@ -82,6 +84,8 @@ pub struct Config {
     pub ack: Ack,
     /// The file that holds the herd's secret; `None`: made at random at each `up`.
     pub secret_file: Option<PathBuf>,
+    /// By which certificates neighbours know each other; `None`: by the secret alone.
+    pub tls: Option<Tls>,
     /// Where and what the servers log.
     pub log: Log,
     /// Where the servers keep what they know; `None`: in memory alone.

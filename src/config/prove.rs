@@ -14,6 +14,7 @@ use super::mistakes::{Found, Kind, Mistakes};
 use super::names::is_name;
 use super::notes::Notes;
 use super::places::places;
+use super::tls::tls;
 use super::{Access, Ack, Archive, Config, Limits, Log, Metrics, Traffic, WhenBehind};
 use crate::limits;
 
@@ -39,6 +40,7 @@ fn herd(mut file: Fields<'_>, path: &Path) -> Option<Config> {
     let has_secret = secret_file.is_some();
     let secret_file = secret_file.and_then(|field| field.path()).map(|path| folder.join(path));
     let graph = graph(&mut file, has_secret);
+    let tls = tls(&mut file, folder, graph.as_ref().map_or(&[], |(servers, _)| servers));
     let log = log(file.table("log", "[log]"), folder);
     let archive = archive(&mut file, folder, ack);
     let bus = bus(&mut file, folder, graph.as_ref().map_or(&[], |(servers, _)| servers));
@@ -55,6 +57,7 @@ fn herd(mut file: Fields<'_>, path: &Path) -> Option<Config> {
         links,
         ack,
         secret_file,
+        tls,
         log,
         archive,
         bus,

@@ -59,8 +59,18 @@ mod tests {
     #[test]
     fn every_key_of_the_template_is_in_the_page() {
         let page = page();
-        for key in ["herd", "ack", "servers", "links", "secret_file", "traffic", "files_max", "provider", "clients_max"]
-        {
+        for key in [
+            "herd",
+            "ack",
+            "servers",
+            "links",
+            "secret_file",
+            "authority",
+            "traffic",
+            "files_max",
+            "provider",
+            "clients_max",
+        ] {
             assert!(page.contains(&format!("\\fB{key}\\fR = ")), "{key}: {page}");
         }
         assert!(page.contains("\\fBack\\fR = \"heard\"\nWhen an IAMAT is answered:"), "{page}");

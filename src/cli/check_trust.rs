@@ -1,0 +1,67 @@
+//! `herdctl check`: by what the servers of a herd would know each other, and what is wrong with it. Starts no server.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::config::{self, Config, counted};
+use crate::tls::{Flaw, Tls};
+
+/// What was found out about one of the things by which servers know each other. In `herd.check/1`.
+#[derive(Debug, Serialize)]
+pub struct Finding {
+    /// `tls`
+    pub what: &'static str,
+    pub ok: bool,
+    /// What there is, or what is wrong with it.
+    pub message: String,
+    /// What can be done.
+    pub advice: Option<String>,
+}
+
+/// Looks at all that herd.toml names.
+pub fn look(config: &Config) -> Vec<Finding> {
+    config.tls.as_ref().map(|files| certificates(config, files)).into_iter().collect()
+}
+
+/// Of many hosts each has the certificates of its own servers only: those that are here must be good.
+fn certificates(config: &Config, files: &config::Tls) -> Finding {
+    let names: Vec<&str> = config.servers.iter().map(|server| server.name.as_str()).collect();
+    let is_here = |name: &&&str| exists(&files.certificate_of(name)) || exists(&files.key_of(name));
+    let here: Vec<&str> = names.iter().filter(is_here).copied().collect();
+    // Where none is, the first says what is missing.
+    let looked_at = if here.is_empty() { &names[..1] } else { &here };
+    let loaded: Result<Vec<Tls>, Flaw> = looked_at.iter().map(|name| Tls::load(files, name)).collect();
+    match loaded {
+        Ok(loaded) => {
+            let ends = loaded.iter().map(|tls| tls.ends).min().unwrap_or_default();
+            let message = match names.len() - here.len() {
+                0 => format!("{}, the first ends at {}", counted(here.len(), "certificate"), moment(ends)),
+                _ => format!(
+                    "certificates of {}, the first ends at {}; others are not here",
+                    here.join(", "),
+                    moment(ends)
+                ),
+            };
+            Finding { what: "tls", ok: true, message, advice: None }
+        }
+        Err(flaw) => Finding { what: "tls", ok: false, message: flaw.to_string(), advice: flaw.hint() },
+    }
+}
+
+fn exists(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
+}
+
+fn moment(seconds: u64) -> jiff::Timestamp {
+    i64::try_from(seconds).ok().and_then(|second| jiff::Timestamp::from_second(second).ok()).unwrap_or_default()
+}
+
+impl Finding {
+    /// For a person; lines end with LF.
+    pub fn text(&self) -> String {
+        let mark = if self.ok { "✔" } else { "✗" };
+        let advice = self.advice.as_ref().map(|advice| format!("  {advice}\n")).unwrap_or_default();
+        format!("{mark} {}: {}\n{advice}", self.what, self.message)
+    }
+}
