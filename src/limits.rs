@@ -314,6 +314,11 @@ pub const SEED_END: u64 = 10_000;
 pub const CONTROL_CONNECTIONS_MAX: usize = 32;
 /// Connections to the address of the metrics: a few Prometheus, and a person who looks.
 pub const METRICS_CONNECTIONS_MAX: usize = 16;
+/// A server that no neighbour has been linked with for so long is alone, and as ready as it will be; above the time in
+/// which one that is there would have been found: [`HANDSHAKE_MAX`], and a dial.
+pub const ALONE_AFTER: Duration = Duration::from_secs(5);
+/// Whoever asks whether the herd is alive is answered within this: Kubernetes gives a probe one second.
+pub const HEALTH_ANSWER_MAX: Duration = Duration::from_millis(500);
 /// Where the dashboard is, if nothing else is there: beside the usual ports of the servers.
 pub const DASH_PORT: u16 = 11080;
 /// Connections to the dashboard: a browser opens six.

@@ -1,9 +1,13 @@
 //! `herdctl serve`: five real processes of one herd.toml behave as five threads do.
 
+mod health;
+
 use std::fs;
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixDatagram;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -25,9 +29,10 @@ struct Served {
 impl Served {
     fn new() -> Self {
         let field = Field::new();
-        // A loopback address of this process alone, so that the ports can be known beforehand.
+        // A loopback address of this process alone, and ports of this herd alone, so that they can be known beforehand.
         let [.., high, low] = std::process::id().to_be_bytes();
-        let mut port = 11000;
+        static HERDS: AtomicU16 = AtomicU16::new(0);
+        let mut port = 11000 + 20 * HERDS.fetch_add(1, Relaxed);
         field.edit(|mut toml| {
             while toml.contains("127.0.0.1:0") {
                 toml = toml.replacen("127.0.0.1:0", &format!("127.77.{high}.{}:{port}", low.clamp(1, 254)), 1);
@@ -41,10 +46,33 @@ impl Served {
     }
 
     fn start(&mut self, server: &'static str) {
+        self.start_with(server, &[]);
+    }
+
+    fn start_with(&mut self, server: &'static str, environment: &[(&str, &str)]) {
         let mut command = self.field.command(&["serve", server]);
         command.env("NOTIFY_SOCKET", self.field.path("notify")).stdin(Stdio::null());
+        command.envs(environment.iter().copied());
         let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         self.processes.push((server, process));
+    }
+
+    /// Sends a signal and gives the exit code.
+    fn end(&mut self, server: &str, signal: Signal) -> i32 {
+        let mut process = self.take(server);
+        kill(Pid::from_raw(i32::try_from(process.id()).unwrap()), signal).unwrap();
+        wait(&mut process)
+    }
+
+    /// What a server's own control socket answers to a plain GET: status and body; nothing while there is none.
+    fn get(&self, server: &str, path: &str) -> Option<(u16, String)> {
+        let mut stream = UnixStream::connect(self.field.path(&format!(".herd/{server}.serve/herd.sock"))).ok()?;
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: herd\r\nConnection: close\r\n\r\n").ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        let (head, body) = answer.split_once("\r\n\r\n")?;
+        Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
     }
 
     fn take(&mut self, server: &str) -> Child {
@@ -79,6 +107,13 @@ impl Served {
     }
 }
 
+/// The next word to the runner.
+fn heard(runner: &UnixDatagram) -> String {
+    let mut news = [0; 64];
+    let bytes = runner.recv(&mut news).unwrap();
+    String::from_utf8(news[..bytes].to_vec()).unwrap()
+}
+
 impl Drop for Served {
     fn drop(&mut self) {
         for (_, process) in &mut self.processes {
@@ -93,16 +128,11 @@ fn five_processes_behave_as_five_threads_do() {
     let mut herd = Served::new();
     let runner = UnixDatagram::bind(herd.field.path("notify")).unwrap();
     runner.set_read_timeout(Some(PATIENCE)).unwrap();
-    let heard = || {
-        let mut news = [0; 64];
-        let bytes = runner.recv(&mut news).unwrap();
-        String::from_utf8(news[..bytes].to_vec()).unwrap()
-    };
     for server in SERVERS {
         herd.start(server);
     }
     for _ in SERVERS {
-        assert_eq!(heard(), "READY=1");
+        assert_eq!(heard(&runner), "READY=1");
     }
     herd.level(&SERVERS, 0);
     assert_eq!(herd.field.run("--socket .herd/Clark.serve/herd.sock iamat kiwi +34.07-118.45 --to Clark").code, 0);
@@ -130,13 +160,11 @@ fn five_processes_behave_as_five_threads_do() {
     assert_eq!(herd.field.run("--socket .herd/Bona.serve/herd.sock iamat emu +1+1 --to Bona").code, 0);
     herd.level(&["Bailey", "Bona", "Campbell"], 2);
     herd.start("Clark");
-    assert_eq!(heard(), "READY=1");
+    assert_eq!(heard(&runner), "READY=1");
     herd.level(&SERVERS, 2);
 
-    let mut jaquez = herd.take("Jaquez");
-    kill(Pid::from_raw(i32::try_from(jaquez.id()).unwrap()), Signal::SIGTERM).unwrap();
-    assert_eq!(heard(), "STOPPING=1");
-    assert_eq!(wait(&mut jaquez), 0);
+    assert_eq!(herd.end("Jaquez", Signal::SIGTERM), 0);
+    assert_eq!(heard(&runner), "STOPPING=1");
 }
 
 #[test]

@@ -147,6 +147,7 @@ const LAWS: &[Law] = &[
         ],
         except: &[
             ("src/herd/mod.rs", "the supervisor's own, not a server's"),
+            ("src/herd/life.rs", "the supervisor's own: leaving, which takes time"),
             (
                 "src/places/google/wire.rs",
                 "reads the machine's certificates once, awaited; a server must not wait for a disk",

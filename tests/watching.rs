@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::commands::{Field, wait};
 use crate::schemas;
 use crate::support::canary::Watched;
+use crate::support::wait_until;
 
 /// A command that goes on talking, line by line; it ends with this.
 struct Talk {
@@ -274,7 +275,7 @@ fn metrics_count_what_happens_and_keep_the_format() {
     }
     assert!(value("herd_convergence_seconds_count{server=\"Campbell\"}") >= 1.0);
 
-    // On its own address: the metrics and nothing else, and not for a browser.
+    // On its own address: the metrics and how the herd fares, nothing else, and not for a browser.
     let log = std::fs::read_to_string(field.path("logs/herd.log")).unwrap();
     let address = log.split("metrics on http://").nth(1).and_then(|rest| rest.split("/metrics").next()).unwrap();
     let ask = |head: &str| {
@@ -287,6 +288,11 @@ fn metrics_count_what_happens_and_keep_the_format() {
     assert_eq!(ask(&format!("GET /metrics HTTP/1.1\r\nHost: {address}\r\n")), "200");
     assert_eq!(ask(&format!("GET /v1/ps HTTP/1.1\r\nHost: {address}\r\n")), "404");
     assert_eq!(ask(&format!("POST /v1/down HTTP/1.1\r\nHost: {address}\r\n")), "404");
+    assert_eq!(ask(&format!("GET /healthz HTTP/1.1\r\nHost: {address}\r\n")), "200");
+    assert_eq!(ask(&format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\n")), "503", "Bailey is killed");
+    assert_eq!(field.run("start Bailey").code, 0);
+    wait_until("the herd to be ready", || ask(&format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\n")) == "200");
+    assert_eq!(ask(&format!("POST /readyz HTTP/1.1\r\nHost: {address}\r\n")), "405");
     assert_eq!(ask("GET /metrics HTTP/1.1\r\nHost: evil.example\r\n"), "403");
     assert_eq!(ask(&format!("GET /metrics HTTP/1.1\r\nHost: {address}\r\nOrigin: http://evil.example\r\n")), "403");
 }

@@ -10,7 +10,7 @@ use super::api::{
 use super::chronicle::Subscription;
 use super::faults::{self, Wish};
 use super::orders::{self, Verb};
-use super::{Shared, dash, leave, metrics, whereis};
+use super::{Shared, dash, health, leave, metrics, whereis};
 
 /// A question or an order, and where its answer goes.
 #[derive(Debug)]
@@ -22,6 +22,8 @@ pub enum Asked {
     Whereis(WhereisOrder, oneshot::Sender<Result<Whereis, Failure>>),
     Forget(ForgetOrder, oneshot::Sender<Result<Forgotten, Failure>>),
     Metrics(oneshot::Sender<String>),
+    /// What keeps this process from being ready, in words.
+    Health(oneshot::Sender<Vec<String>>),
     Events(EventsQuery, oneshot::Sender<Result<Subscription, Failure>>),
     Dash(DashOrder, oneshot::Sender<Result<Dash, Failure>>),
     Down(DownOrder, oneshot::Sender<Down>),
@@ -48,6 +50,10 @@ pub fn answer(herd: &Shared, asked: Asked) {
         Asked::Metrics(to) => {
             herd.borrow_mut().observe();
             let _ = to.send(metrics::page(&herd.borrow()));
+        }
+        Asked::Health(to) => {
+            herd.borrow_mut().observe();
+            let _ = to.send(health::unready(&herd.borrow()));
         }
         Asked::Events(query, to) => {
             let _ = to.send(herd.borrow().chronicle.subscribe(&query));

@@ -348,6 +348,11 @@ impl Child {
         self.by = by;
     }
 
+    /// Whether it has had a life.
+    pub fn was_started(&self) -> bool {
+        self.lives > 0
+    }
+
     /// How often it was started after the first time.
     pub fn restarts(&self) -> u32 {
         self.lives.saturating_sub(1)

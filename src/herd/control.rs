@@ -33,6 +33,7 @@ use super::api::{
 use super::asked::Asked;
 use super::faults::Wish;
 use super::guest::Guest;
+use super::health;
 use super::orders::Verb;
 use super::panics::printable;
 use super::scrape;
@@ -81,6 +82,7 @@ type Body = Result<Bytes, BytesRejection>;
 
 fn routes(events: mpsc::Sender<Event>) -> Router {
     let router = shared_routes()
+        .merge(health::routes())
         .route("/metrics", get(scrape::page))
         .route("/v1/down", post(down))
         .route("/v1/forget", post(forget))

@@ -5,9 +5,10 @@
 //! across an await; so `ps` is answered at once, whatever else hangs. What a server knows or says is none of
 //! the herd's business: it sees atomics and sends signals.
 //!
-//! Reading order: here (prepare, serve, the loop), `asked` what the loop is asked, `child` one server, `orders` what is done to servers,
+//! Reading order: here (prepare, serve), `life` the loop, `asked` what the loop is asked, `child` one server, `orders` what is done to servers,
 //! `faults` what is wrong with the links, `later` what undoes itself, `whereis` what servers know, `status` what they look like,
-//! `chronicle` what has happened, `metrics` the same in numbers, `control` the HTTP API, `dash` the page in a browser, `entrance` and `guest` who comes in over TCP, [`den`] and [`lock`] the folder and who holds it,
+//! `chronicle` what has happened, `metrics` the same in numbers, `control` the HTTP API, `dash` the page in a browser, `entrance` and `guest` who comes in over TCP,
+//! `health` whether all is well, [`den`] and [`lock`] the folder and who holds it,
 //! `ports`, `secret`, `names`, `signals`, `runner`, `panics`, [`detach`] the life without a terminal, [`api`] the documents.
 
 pub mod api;
@@ -21,7 +22,9 @@ pub mod detach;
 mod entrance;
 mod faults;
 mod guest;
+mod health;
 mod later;
+mod life;
 pub mod lock;
 mod metrics;
 mod names;
@@ -37,17 +40,16 @@ mod ticker;
 mod whereis;
 
 use std::cell::RefCell;
-use std::io::{self, Write};
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use jiff::Timestamp;
 use tokio::runtime::{Builder, LocalOptions};
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, mpsc};
 use tokio::task::spawn_local;
 use tokio::time::timeout_at;
 use tracing::{info, warn};
@@ -56,13 +58,14 @@ use crate::config::{self, Config, Log, WhenBehind};
 use crate::limits;
 use crate::server::journal::Journal;
 use crate::server::{self, Provider, Seat, Secret, Trouble};
-use api::{Down, DownOrder, Failure, Kind, Ps};
-use asked::Asked;
-use child::{Child, Ending, Gifts};
+use api::{Down, Failure, Kind, Ps};
+use child::{Child, Gifts};
 use chronicle::Chronicle;
 use control::Control;
 use den::Den;
 use faults::Ills;
+use life::{Event, Leaving, become_ready, leave, live};
+use runner::Runner;
 
 /// What `herdctl up` was asked.
 #[derive(Debug, Clone)]
@@ -203,6 +206,7 @@ impl Supervisor {
             changed: Arc::new(Notify::new()),
             events,
             dash: None,
+            runner: if served.is_some() { Runner::of_process() } else { Runner::default() },
             leaving: None,
         };
         Ok((Prepared { up, herd, listeners, scrape, inbox }, den, control))
@@ -227,34 +231,12 @@ struct Herd {
     events: mpsc::Sender<Event>,
     /// The dashboard, once somebody has asked for it.
     dash: Option<dash::Door>,
+    /// Who wants to know how this process fares.
+    runner: Runner,
     leaving: Option<Leaving>,
 }
 
 type Shared = Rc<RefCell<Herd>>;
-
-/// A herd on its way down.
-#[derive(Debug)]
-struct Leaving {
-    /// Who to tell when it is done.
-    farewells: Vec<oneshot::Sender<Down>>,
-    /// No more asking.
-    force: bool,
-}
-
-/// All that can happen to a supervisor.
-#[derive(Debug)]
-enum Event {
-    /// The control channel wants something.
-    Asked(Asked),
-    /// A server's thread is about to return.
-    Ended { index: usize, life: u32, ending: Ending },
-    /// Ctrl-C, SIGTERM or a hangup, for the first time.
-    Pressed,
-    /// All are ready, or will not be.
-    Ready(Result<(), Failure>),
-    /// All servers have left.
-    Left(Down),
-}
 
 /// A herd whose ports are bound and whose servers do not run yet.
 struct Prepared {
@@ -306,6 +288,7 @@ impl Prepared {
             scrape::begin(listener, herd.borrow().events.clone());
         }
         spawn_local(observe(herd.clone()));
+        spawn_local(runner::be_watched(herd.clone()));
         spawn_local(become_ready(herd.clone(), chosen, up.clone()));
         let outcome = live(&herd, inbox, &up, |ps| {
             let mut ps = ps;
@@ -322,93 +305,6 @@ impl Prepared {
         }
         control.close().await;
         outcome.trouble.map_or(Ok(outcome.down), Err)
-    }
-}
-
-/// How a herd's life ended.
-struct Outcome {
-    down: Down,
-    /// Why it never became ready.
-    trouble: Option<Failure>,
-}
-
-/// The loop. It never waits but for the next event.
-async fn live(herd: &Shared, mut inbox: mpsc::Receiver<Event>, up: &Up, ready: impl FnOnce(Ps)) -> Outcome {
-    let mut ready = Some(ready);
-    let mut trouble = None;
-    loop {
-        let event = inbox.recv().await.expect("the herd itself holds a sender");
-        match event {
-            Event::Asked(asked) => asked::answer(herd, asked),
-            Event::Ended { index, life, ending } => {
-                let fell = ending.trouble();
-                let mut borrowed = herd.borrow_mut();
-                borrowed.children[index].ended(life, ending);
-                borrowed.changed.notify_waiters();
-                let name = borrowed.children[index].name().to_owned();
-                drop(borrowed);
-                // Alone in its process it ends the process, and whoever runs that may start it again.
-                if let Some(why) = fell.filter(|_| up.served.is_some()) {
-                    trouble = Some(Failure::new(Kind::Failed, format!("{name} failed: {why}")));
-                    leave(herd, DownOrder::default(), None, "because its server failed");
-                }
-            }
-            Event::Pressed => {
-                if up.foreground {
-                    let _ = writeln!(io::stderr(), "stopping… (Ctrl-C again to quit at once)");
-                }
-                runner::tell(up, runner::STOPPING);
-                leave(herd, DownOrder::default(), None, "by a signal");
-            }
-            Event::Ready(Ok(())) => {
-                if let Some(ready) = ready.take() {
-                    info!("ready after {} ms", status::ms_since(herd.borrow().up_at));
-                    herd.borrow().note("herd.ready", None);
-                    ready(herd.borrow_mut().ps());
-                    runner::tell(up, runner::READY);
-                }
-            }
-            Event::Ready(Err(failure)) => {
-                warn!("not ready: {}", failure.message);
-                trouble = Some(failure);
-                leave(herd, DownOrder::default(), None, "because it did not become ready");
-            }
-            Event::Left(down) => {
-                info!("down after {} ms", down.took_ms);
-                herd.borrow().note("herd.down", None);
-                return Outcome { down, trouble };
-            }
-        }
-    }
-}
-
-/// Begins to leave, or joins those who wait for it.
-fn leave(herd: &Shared, order: DownOrder, farewell: Option<oneshot::Sender<Down>>, why: &str) {
-    let mut borrowed = herd.borrow_mut();
-    let begun = borrowed.leaving.is_some();
-    let leaving = borrowed.leaving.get_or_insert(Leaving { farewells: Vec::new(), force: false });
-    leaving.farewells.extend(farewell);
-    leaving.force |= order.force;
-    borrowed.changed.notify_waiters();
-    if !begun {
-        info!("going down {why}");
-        borrowed.note("herd.leaving", Some(why));
-        let patience = order.timeout_ms.map_or(limits::LEAVE_MAX, Duration::from_millis).min(limits::DOWN_MAX);
-        let (herd, events) = (herd.clone(), borrowed.events.clone());
-        spawn_local(async move {
-            let down = orders::leave(&herd, patience).await;
-            let _ = events.send(Event::Left(down)).await;
-        });
-    }
-}
-
-/// Reports whether the herd became ready; says nothing if it was told to leave before.
-async fn become_ready(herd: Shared, chosen: Vec<usize>, up: Up) {
-    let outcome =
-        if up.no_wait { Some(Ok(())) } else { orders::ready(&herd, &chosen, Duration::from_millis(up.wait_ms)).await };
-    let events = herd.borrow().events.clone();
-    if let Some(outcome) = outcome {
-        let _ = events.send(Event::Ready(outcome)).await;
     }
 }
 

@@ -13,7 +13,7 @@ use tracing::info;
 
 use super::api::{Change, ChangeResult, Down, Failure, Kind, Order, State};
 use super::child::{Child, Dismissal};
-use super::{Herd, Shared, faults, later, names, ports, status, until};
+use super::{Herd, Shared, faults, health, later, names, ports, status, until};
 use crate::limits;
 use crate::server::Signal;
 
@@ -309,6 +309,10 @@ impl Errand {
         let me = &children[self.index];
         if me.state() != State::Running {
             return vec![format!("it is {}", me.state())];
+        }
+        // Of neighbours in other processes nobody here knows whether they run.
+        if children.iter().any(Child::is_elsewhere) {
+            return health::missing_of(&herd, self.index, me).into_iter().collect();
         }
         status::links(config, self.index)
             .filter_map(|link| {

@@ -1,6 +1,7 @@
-//! `[metrics] listen`: the metrics on a TCP address, for a Prometheus that cannot reach the control socket.
+//! `[metrics] listen`: the metrics on a TCP address, for a Prometheus that cannot reach the control socket, and whether
+//! this process is alive and ready, for whoever runs it.
 //!
-//! Nothing but `GET /metrics` is answered here, and nothing can be changed. A browser is refused: whatever page made
+//! Nothing but `GET /metrics`, `/healthz` and `/readyz` is answered here, and nothing can be changed. A browser is refused: whatever page made
 //! it ask is none of ours.
 
 use std::io;
@@ -19,9 +20,10 @@ use tokio::task::spawn_local;
 use tracing::{info, warn};
 
 use super::api::Failure;
+use super::asked::Asked;
 use super::control::ask;
 use super::entrance::Entrance;
-use super::{Asked, Event, metrics};
+use super::{Event, health, metrics};
 use crate::limits;
 
 /// Serves the metrics until the herd ends. That they cannot be served takes nothing from the herd.
@@ -45,7 +47,11 @@ async fn serve(listener: TcpListener, events: mpsc::Sender<Event>) -> io::Result
         listener: tokio::net::TcpListener::from_std(listener)?,
         room: Arc::new(Semaphore::new(limits::METRICS_CONNECTIONS_MAX)),
     };
-    let router = Router::new().route("/metrics", get(page)).layer(from_fn(no_browser)).with_state(events);
+    let router = Router::new()
+        .route("/metrics", get(page))
+        .merge(health::routes())
+        .layer(from_fn(no_browser))
+        .with_state(events);
     axum::serve(door, router).await
 }
 

@@ -45,6 +45,10 @@ pub struct Link {
     counted: Counted,
     /// Something was lost, and the other end has not gone back yet.
     gap: bool,
+    /// Bytes of reports since the last `TOLD`.
+    batch_bytes: usize,
+    /// The least that a batch without a gap held, in bytes.
+    least_bytes: Option<usize>,
 }
 
 /// With what was named up to `named`, the other end has all that there was at `edition`.
@@ -99,6 +103,8 @@ impl Link {
             heard,
             counted: Counted::default(),
             gap: false,
+            batch_bytes: 0,
+            least_bytes: None,
         }
     }
 
@@ -119,6 +125,7 @@ impl Link {
             let report = Report::parse(line).ok_or(Breach)?;
             let (slot, news) = atlas.take_in(report, self.id);
             self.counted.add(slot);
+            self.batch_bytes += line.len() + 1;
             return Ok(match news {
                 News::New => Effect::Learned,
                 News::Known => Effect::Known,
@@ -208,9 +215,21 @@ impl Link {
         self.heard
     }
 
+    /// Whether the other end once had nothing more to tell: a batch of it was smaller than `bytes_max`, at which it cuts
+    /// them. One that has lost something cuts them shorter, and may seem to be at its end a little early.
+    #[must_use]
+    pub fn has_caught_up(&self, bytes_max: usize) -> bool {
+        self.least_bytes.is_some_and(|least| least < bytes_max)
+    }
+
     /// The next batch begins where this one ends, or further back.
     fn hear_told(&mut self, edition: Edition, lines: u64) -> Effect {
         let whole = self.counted.take() == lines;
+        let bytes = std::mem::take(&mut self.batch_bytes);
+        // What marks the place where the telling begins again is no end of it.
+        if whole && !self.gap {
+            self.least_bytes = Some(self.least_bytes.map_or(bytes, |least| least.min(bytes)));
+        }
         if edition <= self.heard {
             // A mark, a heartbeat, or told again: from here on nothing is skipped.
             self.gap = false;

@@ -232,6 +232,9 @@ impl<'a> Talk<'a> {
             server.learned();
         }
         heard?;
+        if !server.vitals.has_caught_up() && self.link.has_caught_up(limits::LINK_BATCH_BYTES) {
+            server.vitals.set_caught_up();
+        }
         self.inbox.drain(..=end);
         if self.inbox.is_empty() {
             self.inbox = Vec::new();

@@ -23,6 +23,8 @@ pub struct Vitals {
     pub knows: AtomicU64,
     /// The order-free digest of the atlas: equal digests mean that two servers agree.
     pub digest: AtomicU64,
+    /// It has once been told all that a neighbour knew.
+    caught_up: AtomicBool,
     /// Clients connected now.
     pub clients: AtomicU32,
     /// Answers written before a neighbour had confirmed, since the start.
@@ -117,6 +119,7 @@ impl Vitals {
             edition: AtomicU64::new(0),
             knows: AtomicU64::new(0),
             digest: AtomicU64::new(0),
+            caught_up: AtomicBool::new(false),
             clients: AtomicU32::new(0),
             unconfirmed: AtomicU64::new(0),
             log_lost: AtomicU64::new(0),
@@ -147,6 +150,18 @@ impl Vitals {
     pub fn set_live(&self, neighbour: usize, live: bool) {
         self.neighbours[neighbour].live.store(live, Relaxed);
         self.changed.notify_waiters();
+    }
+
+    /// Whether it has once been told all that a neighbour knew.
+    pub fn has_caught_up(&self) -> bool {
+        self.caught_up.load(Relaxed)
+    }
+
+    /// Shows that it has been told all that a neighbour knew.
+    pub fn set_caught_up(&self) {
+        if !self.caught_up.swap(true, Relaxed) {
+            self.changed.notify_waiters();
+        }
     }
 
     /// How the provider of places fares, as far as this server has asked it.

@@ -412,3 +412,29 @@ proptest! {
         prop_assert!(known);
     }
 }
+
+#[test]
+fn who_has_been_told_the_last_batch_has_caught_up() {
+    let (atlas, mut teller, mut theirs, mut hearer) = a_teller_and_a_hearer();
+    // Two reports are 54 bytes: the first batch is cut, the second is what is left.
+    const CUT: usize = 40;
+    for (batch, has_caught_up) in [(2, false), (1, true)] {
+        let told = tell(&mut teller, &atlas, CUT);
+        assert_eq!(told.len(), batch + 1, "{told:?}");
+        hear(&mut hearer, &mut theirs, &told);
+        assert_eq!(hearer.has_caught_up(CUT), has_caught_up);
+    }
+}
+
+#[test]
+fn what_marks_a_loss_is_no_end_of_the_telling_and_a_heartbeat_is() {
+    let (mut atlas, mut teller, mut theirs, mut hearer) = a_teller_and_a_hearer();
+    let mut told = tell(&mut teller, &atlas, 1000);
+    told.remove(0);
+    hear(&mut hearer, &mut theirs, &told);
+    teller.hear(said(&hearer).as_bytes(), &mut atlas).unwrap();
+    hear(&mut hearer, &mut theirs, &["TOLD 0 0".into()]);
+    assert!(!hearer.has_caught_up(1000));
+    hear(&mut hearer, &mut theirs, &["TOLD 0 0".into()]);
+    assert!(hearer.has_caught_up(1000));
+}
