@@ -53,7 +53,7 @@ fn what_was_overheard_of_a_handshake_opens_nothing() {
 fn a_hello_longer_than_any_is_no_hello() {
     let herd = Herd::two(|_| {});
     let mut client = herd.client("Clark");
-    let long = format!("HELLO 1 test {} Clark 7 0", "B".repeat(2 * limits::HELLO_BYTES_MAX));
+    let long = format!("PEER 1 test {} Clark 7 0", "B".repeat(2 * limits::HELLO_BYTES_MAX));
     assert_eq!(client.ask(&long), format!("? {long}\n"), "it is a client's line, and a wrong one");
     assert!(client.ask("IAMAT kiwi +1-1 5").starts_with("AT Clark "));
     herd.wait_linked();

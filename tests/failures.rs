@@ -239,7 +239,8 @@ fn strangers_cannot_pass_for_neighbours() {
 fn a_neighbour_that_breaks_the_protocol_is_dropped_and_changes_nothing() {
     let mut herd = Herd::two(|_| {});
     herd.kill("Bona");
-    for junk in ["GET / HTTP/1.1", "AT nonsense", "TOLD x 0", "HEARD", &"x".repeat(200_000)] {
+    let too_long = format!("AT Bona +0.000000000 {} +1-1 5", "x".repeat(70_000));
+    for junk in ["GET / HTTP/1.1", "AT nonsense", "TOLD x 0", "HEARD", &"x".repeat(200_000), &too_long] {
         let secret = herd.secret().to_vec();
         let dialing =
             Dialing::new(Identity { herd: "test", server: "Bona", run: 7, secret: &secret }, "Clark", [1; 16]);
@@ -253,6 +254,7 @@ fn a_neighbour_that_breaks_the_protocol_is_dropped_and_changes_nothing() {
     }
     wait_until("the log to name the breach", || herd.log("Clark").contains("said what no neighbour says: AT nonsense"));
     assert!(herd.client("Clark").ask("x").starts_with("? x"));
+    assert_eq!(herd.vitals("Clark").knows.load(Relaxed), 0);
 }
 
 #[test]

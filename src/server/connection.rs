@@ -234,6 +234,7 @@ impl Client {
     }
 
     fn take_in(&mut self, bytes: usize) {
+        debug_assert!(self.inbox.len() <= self.server.line_bytes_max() + limits::READ_BYTES, "a line and a burst");
         self.heard_at = clock::instant();
         if bytes > 0 {
             return;
@@ -245,13 +246,14 @@ impl Client {
         }
     }
 
-    /// Looks at the first line; takes it if it is a neighbour's hello.
+    /// Looks at the first line; takes it if it is a neighbour's hello. One that is too long for that is a client's.
     fn take_hello(&mut self) -> Option<Vec<u8>> {
         if std::mem::replace(&mut self.spoke, true) {
             return None;
         }
-        let end = memchr(b'\n', &self.inbox)?;
-        if hello::is_hello(&self.inbox[..end]) {
+        let most = limits::HELLO_BYTES_MAX.min(self.server.line_bytes_max());
+        let end = memchr(b'\n', &self.inbox).filter(|&end| end <= most);
+        if let Some(end) = end.filter(|&end| hello::is_hello(&self.inbox[..end])) {
             let mut hello: Vec<u8> = self.inbox.drain(..=end).collect();
             hello.pop();
             return Some(hello);

@@ -170,14 +170,15 @@ async fn hear_line(
     inbox: &mut Vec<u8>,
 ) -> io::Result<Vec<u8>> {
     loop {
-        if let Some(end) = memchr(b'\n', inbox) {
+        let end = memchr(b'\n', inbox);
+        if end.unwrap_or(inbox.len()) > limits::HELLO_BYTES_MAX {
+            return Err(io::Error::other("its line is too long for a hello"));
+        }
+        if let Some(end) = end {
             server.journal.neighbour_traffic(clock::now(), Level::In, who, &inbox[..=end]);
             let mut line: Vec<u8> = inbox.drain(..=end).collect();
             line.pop();
             return Ok(line);
-        }
-        if inbox.len() > limits::HELLO_BYTES_MAX {
-            return Err(io::Error::other("its line is too long for a hello"));
         }
         if inlet.read(read, inbox).await? == 0 {
             return Err(io::Error::other("it closed the connection"));

@@ -193,7 +193,7 @@ impl<'a> Talk<'a> {
                 biased;
                 read = self.inlet.read(&mut read, &mut self.inbox) => match read {
                     Ok(0) => return Down::Closed,
-                    Ok(_) => self.heard_at = clock::instant(),
+                    Ok(_) => self.came(),
                     Err(why) => return Down::Broken(why),
                 },
                 _ = write.writable(), if !self.outbox.is_empty() => {}
@@ -207,6 +207,12 @@ impl<'a> Talk<'a> {
         }
     }
 
+    /// The inbox holds more.
+    fn came(&mut self) {
+        debug_assert!(self.inbox.len() <= self.server.report_bytes_max() + limits::READ_BYTES, "a report and a burst");
+        self.heard_at = clock::instant();
+    }
+
     /// When to say a heartbeat, if one could be said, or to call the link dead, whichever is first.
     fn next_deadline(&self) -> Instant {
         let dead = self.heard_at + limits::LINK_SILENCE_MAX;
@@ -216,9 +222,14 @@ impl<'a> Talk<'a> {
 
     /// Hears the whole lines that have come.
     fn hear(&mut self) -> Result<(), Down> {
-        let Some(end) = memchr::memrchr(b'\n', &self.inbox) else {
-            return if self.inbox.len() > self.server.report_bytes_max() { Err(self.breach(0)) } else { Ok(()) };
-        };
+        if let Some(end) = memchr::memrchr(b'\n', &self.inbox) {
+            self.hear_up_to(end)?;
+        }
+        if self.inbox.len() > self.server.report_bytes_max() { Err(self.breach(0)) } else { Ok(()) }
+    }
+
+    /// Hears what has come up to the LF at `end`.
+    fn hear_up_to(&mut self, end: usize) -> Result<(), Down> {
         let (server, now) = (self.server, clock::now());
         let mut hops = server.herald.hops();
         let first = server.journal.neighbour_traffic(now, Level::In, self.name(), &self.inbox[..=end]);
@@ -242,12 +253,16 @@ impl<'a> Talk<'a> {
         Ok(())
     }
 
-    /// Hears the lines of the inbox up to the LF at `end`.
+    /// Hears the lines of it, one by one.
     fn hear_lines(&mut self, end: usize, tally: &mut Tally, hops: &mut Option<Hops<'_>>) -> Result<(), Down> {
         let mut start = 0;
         while start <= end {
             let length = memchr(b'\n', &self.inbox[start..=end]).unwrap_or(end - start);
             let line = &self.inbox[start..start + length];
+            // However it came, in one piece or in many, what is too long is no report.
+            if length > self.server.report_bytes_max() {
+                return Err(self.breach(start));
+            }
             let Ok(effect) = self.link.hear(line, self.server.node.borrow_mut().atlas_mut()) else {
                 return Err(self.breach(start));
             };
