@@ -9,7 +9,6 @@ use herdctl::config::{
     Proxy, Severity, TEMPLATE, Traffic, WhenBehind, closest, find, load, parse,
 };
 use herdctl::limits;
-use proptest::prelude::*;
 use snapbox::{IntoData as _, assert_data_eq, str};
 
 use crate::support::canary::Folder;
@@ -1678,113 +1677,6 @@ fn the_worst_files_are_still_refused_in_a_few_pages() {
         assert!(why.errors() > 0 && why.iter().len() <= limits::MISTAKES_SHOWN_MAX);
         assert!(why.render(false).len() < 100_000, "{unit}");
     }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn no_change_to_a_right_file_makes_reading_it_panic(changes in prop::collection::vec(change(), 1..8)) {
-        let mut bytes = TEMPLATE.as_bytes().to_vec();
-        for (place, removed, put) in changes {
-            let start = place.index(bytes.len() + 1);
-            let end = (start + removed).min(bytes.len());
-            bytes.splice(start..end, put);
-        }
-        is_judged(&bytes)?;
-    }
-
-    #[test]
-    fn no_bytes_make_reading_them_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-        is_judged(&bytes)?;
-    }
-
-    #[test]
-    fn no_toml_makes_reading_it_panic(pieces in prop::collection::vec(piece(), 0..60)) {
-        is_judged(pieces.concat().as_bytes())?;
-    }
-}
-
-/// Where, how many bytes go, and what comes instead.
-fn change() -> impl Strategy<Value = (prop::sample::Index, usize, Vec<u8>)> {
-    let put =
-        prop_oneof![piece().prop_map(|piece| piece.as_bytes().to_vec()), prop::collection::vec(any::<u8>(), 0..4)];
-    (any::<prop::sample::Index>(), 0..40_usize, put)
-}
-
-fn piece() -> impl Strategy<Value = &'static str> {
-    prop::sample::select(vec![
-        "herd",
-        "servers",
-        "links",
-        "log",
-        "limits",
-        "lookups_max",
-        "name",
-        "address",
-        " = ",
-        "[",
-        "]",
-        "[[",
-        "]]",
-        "{",
-        "}",
-        ",",
-        ".",
-        "\n",
-        "\r\n",
-        "\"",
-        "'",
-        "\"\"\"",
-        "#",
-        "\"Clark\"",
-        "\"127.0.0.1:11003\"",
-        "0",
-        "-1",
-        "1e9",
-        "0x",
-        "true",
-        "1979-05-27",
-        "\\",
-        "\\u",
-        "\u{202e}",
-        "\u{1b}",
-        "é",
-        "🐑",
-        "\u{feff}",
-        "\u{2028}",
-        "\t",
-        "\0",
-    ])
-}
-
-/// Either a herd or at least one error, each on a line of the file; and nothing reaches the terminal that it would obey.
-fn is_judged(bytes: &[u8]) -> Result<(), TestCaseError> {
-    let folder = Folder::new();
-    let path = folder.path().join("herd.toml");
-    fs::write(&path, bytes)?;
-    let (herd, mistakes) = match load(&path) {
-        Ok((herd, warnings)) => (Some(herd), warnings),
-        Err(mistakes) => (None, mistakes),
-    };
-    prop_assert_eq!(herd.is_some(), mistakes.errors() == 0);
-    let text = String::from_utf8_lossy(bytes);
-    for mistake in mistakes.iter() {
-        let line = text.split('\n').nth(mistake.line - 1);
-        prop_assert!(line.is_some_and(|line| mistake.column <= line.chars().count() + 1), "{:?}", mistake);
-        prop_assert!(mistake.span.as_ref().is_none_or(|span| text.get(span.clone()).is_some()), "{:?}", mistake);
-    }
-    let shown = mistakes.render(false);
-    prop_assert!(
-        shown.chars().all(|c| c == '\n' || !c.is_control() && !('\u{202a}'..='\u{202e}').contains(&c)),
-        "{:?}",
-        shown
-    );
-    if let Some(herd) = herd {
-        prop_assert!(herd.links.iter().all(|link| link.dialer < link.listener && link.listener < herd.servers.len()));
-        prop_assert!(!herd.servers.is_empty());
-    }
-    Ok(())
 }
 
 // Which file is meant.

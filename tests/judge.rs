@@ -3,7 +3,7 @@
 //! themselves are tested in [`histories`].
 
 mod front;
-mod histories;
+pub mod histories;
 
 use std::process::Output;
 use std::sync::mpsc;

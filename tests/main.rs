@@ -13,6 +13,7 @@
 //! | [`failures`] | kill, start, pause, panic, silence, crowds, slow readers |
 //! | [`faults`] | links that are cut, late, lossy, slow; partitions; a power cut; what is forgotten |
 //! | [`flooding`] | a herd of real servers: every update reaches every server, and catches up |
+//! | [`fuzz`] | bytes that nobody should send, against everything that reads bytes |
 //! | [`losses`] | how many answered updates a kill loses; shared with the bench of that name |
 //! | [`judge`] | `herdctl chaos`: a herd that is right holds, and each herd that lies is found out |
 //! | [`nats`] | a nats-server that can be killed; shared with the bench of the bus |
@@ -45,6 +46,7 @@ mod dialogue;
 mod failures;
 mod faults;
 mod flooding;
+mod fuzz;
 mod judge;
 mod losses;
 mod nats;

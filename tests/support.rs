@@ -28,6 +28,12 @@ use canary::{Folder, Watched};
 /// Long enough for the slowest machine; nothing waits so long unless it is broken.
 pub const DEADLINE: Duration = Duration::from_secs(20);
 
+const TWO: &str = r#"
+    herd = "test"
+    servers = [ { name = "Bona", address = "127.0.0.1:0" }, { name = "Clark", address = "127.0.0.1:0" } ]
+    links = [ ["Bona", "Clark"] ]
+"#;
+
 /// Waits until `ready` holds; says what it waited for if it never does.
 #[track_caller]
 pub fn wait_until(what: &str, mut ready: impl FnMut() -> bool) {
@@ -87,17 +93,30 @@ impl Herd {
 
     /// Two neighbours, Bona and Clark, running and linked.
     pub fn two(adjust: impl FnOnce(&mut Config)) -> Self {
-        let text = r#"
-            herd = "test"
-            servers = [ { name = "Bona", address = "127.0.0.1:0" }, { name = "Clark", address = "127.0.0.1:0" } ]
-            links = [ ["Bona", "Clark"] ]
-        "#;
-        let herd = Self::start_all(text, adjust);
+        let herd = Self::start_all(TWO, adjust);
         herd.wait_linked();
         herd
     }
 
+    /// One of Bona and Clark, and where the other would listen: whoever takes its place.
+    pub fn two_without(absent: &str, adjust: impl FnOnce(&mut Config)) -> (Self, TcpListener) {
+        let (mut herd, mut listeners) = Self::bind_all(TWO, adjust);
+        let absent = herd.index(absent);
+        let place = listeners.remove(absent);
+        herd.spawn(1 - absent, listeners.remove(0));
+        (herd, place)
+    }
+
     fn start_all(text: &str, adjust: impl FnOnce(&mut Config)) -> Self {
+        let (mut herd, listeners) = Self::bind_all(text, adjust);
+        for (index, listener) in listeners.into_iter().enumerate() {
+            herd.spawn(index, listener);
+        }
+        herd
+    }
+
+    /// On free ports; nothing runs.
+    fn bind_all(text: &str, adjust: impl FnOnce(&mut Config)) -> (Self, Vec<TcpListener>) {
         let mut herd = Self::prepare(text, adjust);
         let listeners: Vec<TcpListener> =
             (0..herd.members.len()).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
@@ -106,10 +125,7 @@ impl Herd {
             server.address = listener.local_addr().unwrap();
         }
         herd.config = Arc::new(config);
-        for (index, listener) in listeners.into_iter().enumerate() {
-            herd.spawn(index, listener);
-        }
-        herd
+        (herd, listeners)
     }
 
     fn prepare(text: &str, adjust: impl FnOnce(&mut Config)) -> Self {

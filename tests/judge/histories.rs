@@ -593,6 +593,13 @@ proptest! {
     }
 }
 
+/// The whole history of a herd that is right, from a seed.
+pub fn of_a_right_herd(seed: u64) -> Vec<Record> {
+    let mut tale = model(&mut Rng::new(seed));
+    tale.records.push(Record::Finish { t: tale.t() });
+    tale.records
+}
+
 /// Draws a history of a herd that is right, with everything that can befall it.
 fn model(rng: &mut Rng) -> Tale {
     let mut tale = Tale::new();
