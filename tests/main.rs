@@ -24,7 +24,7 @@
 //! | [`places_server`] | a server with a live provider: answers, logs, what it shows, and that nothing stands still |
 //! | [`play`] | scenarios: those that come with the program hold, and what is said of others |
 //! | [`readme`] | every session of the README, run as written |
-//! | [`simulation`] | whole herds from a seed, without sockets: kills, cuts, losses, colliding times |
+//! | [`simulation`] | whole herds from a seed, without sockets: every fault, archives, colliding times |
 //! | [`supervisor`] | the herd with stand-ins for its servers: states, orders, readiness, the den, signals, detaching |
 //! | [`schemas`] | every JSON document against the schema of it that is checked in |
 //! | [`serve`] | `herdctl serve`: five real processes of one herd.toml, killed, restarted, level again |

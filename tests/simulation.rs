@@ -5,35 +5,43 @@
 //!
 //! ```text
 //! HERD_SEED=4711 cargo test simulation      that world alone, with what happened in it
-//! HERD_SEEDS=100000 cargo test --release simulation
+//! HERD_SEEDS=100000 HERD_THREADS=1 cargo test --release simulation::herds -- --nocapture
 //! ```
 //!
-//! Reading order: `plan` what will happen, `world` the agenda, `wires` and `clients` who says what, `witness`
-//! and `promise` what must hold, `checks` the end, `sabotage` the proof that all this can fail.
+//! What decides in a world is the real thing, as it is in a server: the protocol, the faults of a link, when an answer may
+//! be written, what goes to the disk. Reading order: `plan` what will happen, `world` the agenda, `acts` what is done to a
+//! herd, `wires`, `inlet` and `talk` what links hear and say, `clients` who is answered when, `archive` what outlives a
+//! server, `witness` and `promise` what must hold, `checks` the end, `counts` how much of it all there was, `sabotage`
+//! the proof that all this can fail.
 
+mod acts;
+mod archive;
 mod checks;
 mod clients;
 mod counts;
+mod inlet;
 mod pipe;
 mod plan;
 mod promise;
 mod rng;
 mod sabotage;
 mod server;
+mod talk;
 mod wires;
 mod witness;
 mod world;
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Instant;
 
 use counts::Counts;
 use promise::{Failure, Promise};
 use sabotage::Sabotage;
 use world::World;
 
-/// How many herds a plain `cargo test` lives through: some seconds' worth in a debug build.
-const SEEDS: u64 = 2_000;
+/// How many herds a plain `cargo test` lives through: some ten seconds' worth in a debug build on two cores.
+const SEEDS: u64 = 10_000;
 /// Within so many herds each sabotage must be found out.
 const SABOTAGED_SEEDS: u64 = 400;
 
@@ -42,13 +50,13 @@ fn herds_keep_their_promises_whatever_fails() {
     if let Some(seed) = number_in("HERD_SEED") {
         return prove(seed);
     }
-    // Beside other tests, some of which look at real clocks, on one thread; asked for more, on all.
-    let (seeds, threads) = match number_in("HERD_SEEDS") {
-        Some(seeds) => (seeds, std::thread::available_parallelism().map_or(1, usize::from)),
-        None => (SEEDS, 1),
-    };
-    let mut counts = live_through(0..seeds, threads);
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
+    let (seeds, threads) = (number_in("HERD_SEEDS").unwrap_or(SEEDS), number_in("HERD_THREADS").unwrap_or(cores));
+    let since = Instant::now();
+    let counts = live_through(0..seeds, threads);
     println!("{counts:#?}");
+    let a_second = seeds as f64 / since.elapsed().as_secs_f64();
+    println!("{seeds} herds, {a_second:.0} a second on {threads} threads");
     counts.check_that_much_happened(seeds);
 }
 
@@ -89,15 +97,36 @@ fn a_report_neither_said_nor_counted_is_found_out() {
 }
 
 #[test]
+fn a_count_that_is_ignored_is_found_out() {
+    assert_found_out(Sabotage::IgnoreTheCount, &[Promise::HeardIsTrue]);
+    assert_found_out_at_the_end(Sabotage::IgnoreTheCount, &[Promise::Agreement, Promise::AnsweredIsSafe]);
+}
+
+#[test]
 fn a_batch_that_is_heard_before_it_is_there_is_found_out() {
     assert_found_out(Sabotage::HeardTooSoon, &[Promise::HeardIsTrue]);
-    assert_found_out_at_the_end(Sabotage::HeardTooSoon, &[Promise::AnsweredIsSafe, Promise::Agreement, Promise::Rest]);
+    let promises = [Promise::AnsweredIsSafe, Promise::Agreement, Promise::BoundedTalk, Promise::Rest];
+    assert_found_out_at_the_end(Sabotage::HeardTooSoon, &promises);
 }
 
 #[test]
 fn an_answer_that_does_not_wait_is_found_out() {
     assert_found_out(Sabotage::AnswerTooSoon, &[Promise::AnsweredIsSafe]);
     assert_found_out_at_the_end(Sabotage::AnswerTooSoon, &[Promise::AnsweredIsSafe]);
+}
+
+#[test]
+fn an_answer_that_does_not_wait_for_the_disk_is_found_out() {
+    assert_found_out(Sabotage::StoredInPieces, &[Promise::AnsweredIsSafe]);
+    assert_found_out(Sabotage::StoredTooSoon, &[Promise::AnsweredIsSafe]);
+    assert_found_out_at_the_end(Sabotage::StoredTooSoon, &[Promise::AnsweredIsSafe]);
+}
+
+#[test]
+fn an_archive_that_goes_on_where_another_run_stopped_is_found_out() {
+    let promises = [Promise::AnsweredIsSafe, Promise::ArchiveIsWhole, Promise::Rest];
+    assert_found_out(Sabotage::ForgetTheArchivesRun, &promises);
+    assert_found_out_at_the_end(Sabotage::ForgetTheArchivesRun, &promises);
 }
 
 #[test]
@@ -112,7 +141,7 @@ fn a_report_told_back_is_found_out() {
 }
 
 /// Lives through all these worlds on so many threads; panics with the first failure.
-fn live_through(seeds: std::ops::Range<u64>, threads: usize) -> Counts {
+fn live_through(seeds: std::ops::Range<u64>, threads: u64) -> Counts {
     let next = AtomicU64::new(seeds.start);
     let total = Mutex::new(Counts::default());
     let failed = Mutex::new(None);
@@ -157,7 +186,7 @@ fn assert_found_out(sabotage: Sabotage, expected: &[Promise]) {
 
 /// Nobody watches; the mistake shows in what is left, as it would to a user.
 fn assert_found_out_at_the_end(sabotage: Sabotage, expected: &[Promise]) {
-    assert_fails(|seed| World { watched: false, ..World::new(seed, Some(sabotage)) }, sabotage, expected);
+    assert_fails(|seed| World::new(seed, Some(sabotage)).unwatched(), sabotage, expected);
 }
 
 fn assert_fails(world: impl Fn(u64) -> World, sabotage: Sabotage, expected: &[Promise]) {

@@ -8,7 +8,7 @@ use super::promise::{Checked, Promise, check};
 use super::server::Life;
 use super::wires::{is_report, text};
 use super::witness::{Witness, client, is_newer};
-use super::world::World;
+use super::world::{Confirmed, World};
 
 /// From the last repair until everything must be at rest, generously: a dead link is noticed after three
 /// seconds, dialled within half a second, and a gap is asked for again at each heartbeat.
@@ -39,6 +39,10 @@ impl World {
         };
         if let Some(connection) = (0..self.connections.len()).find(is_half_open) {
             return Some(format!("{} is half open", self.arrow(connection, 0)));
+        }
+        let lags = |life: &&Life| life.archive.as_ref().is_some_and(|archive| !archive.is_done(life));
+        if let Some(life) = self.servers.iter().filter_map(|server| server.life.as_ref()).find(lags) {
+            return Some(format!("the archive of run {} is behind {}", life.run, life.node.atlas().edition()));
         }
         (0..self.wires.len()).find_map(|wire| {
             let ends = self.wires[wire].ends;
@@ -115,15 +119,47 @@ impl World {
         Ok(())
     }
 
-    /// An answered `IAMAT` outlives its server, as long as the neighbour lives that had heard it.
+    /// An archive at rest holds what its server knows, and that of the dead no more than was said.
+    pub(super) fn check_archives(&self) -> Checked {
+        for server in self.servers.iter().filter(|_| self.plan.rules.archive) {
+            let (name, reports) = (server.name, server.disk.reports());
+            let is_whole = server.life.as_ref().is_none_or(|life| contents(life) == *reports);
+            check(Promise::ArchiveIsWhole, is_whole, || format!("the archive of {name} is not what {name} knows"))?;
+            let unsaid = reports.values().find(|line| !self.said.contains(*line));
+            check(Promise::ArchiveIsWhole, unsaid.is_none(), || {
+                format!("nobody said what {name} has stored: {unsaid:?}")
+            })?;
+        }
+        Ok(())
+    }
+
+    /// An answered `IAMAT` outlives its server, as long as a neighbour lives that had heard it; and if it was stored,
+    /// it is there again when its server is.
     pub(super) fn check_confirmed(&mut self) -> Checked {
         for confirmed in &self.confirmed {
-            let lives = |(server, run): (usize, u64)| self.servers[server].life.as_ref().filter(|life| life.run == run);
-            let Some(neighbour) = lives(confirmed.heard_by) else { continue };
-            let known = neighbour.node.atlas().newest(client(&confirmed.line));
-            let kept = known.is_some_and(|(report, _)| !is_newer(&confirmed.line, report.line()));
-            check(Promise::AnsweredIsSafe, kept, || format!("{} was answered and is lost", text(&confirmed.line)))?;
-            self.counts.outlived += u64::from(lives(confirmed.answered_by).is_none());
+            let Confirmed { line, answered_by, heard_by, stored } = confirmed;
+            let keeps = |server: usize| {
+                let known = self.life(server).node.atlas().newest(client(line));
+                let kept = known.is_some_and(|(report, _)| !is_newer(line, report.line()));
+                check(Promise::AnsweredIsSafe, kept, || {
+                    format!("{} was answered and is lost at {}", text(line), self.servers[server].name)
+                })
+            };
+            let survivors: Vec<_> = heard_by.iter().filter(|&&(server, run)| self.lives(server, run)).collect();
+            survivors.iter().try_for_each(|&&(server, _)| keeps(server))?;
+            let (server, run) = *answered_by;
+            if *stored {
+                check(Promise::AnsweredIsSafe, self.servers[server].disk.covers(line), || {
+                    format!("{} was answered and is not on the disk", text(line))
+                })?;
+                if self.servers[server].life.is_some() {
+                    keeps(server)?;
+                }
+            }
+            let died = !self.lives(server, run);
+            let is_back = died && self.servers[server].life.is_some();
+            self.counts.outlived += u64::from(died && !survivors.is_empty());
+            self.counts.came_back += u64::from(*stored && is_back && survivors.is_empty());
         }
         Ok(())
     }
@@ -144,10 +180,12 @@ impl World {
         })
     }
 
-    /// The reports that have been sent and not been read.
+    /// The reports that have been sent and not been heard.
     pub(super) fn on_the_way(&self) -> HashSet<Vec<u8>> {
-        let pipes = self.connections.iter().flat_map(|connection| &connection.pipes);
-        pipes.flat_map(Pipe::lines).filter(|line| is_report(line)).map(<[u8]>::to_vec).collect()
+        let in_pipes = self.connections.iter().flat_map(|connection| &connection.pipes).flat_map(Pipe::lines);
+        let ends = self.connections.iter().flat_map(|connection| &connection.ends);
+        let lines = in_pipes.chain(ends.flat_map(|end| end.inlet.under_way()));
+        lines.filter(|line| is_report(line)).map(<[u8]>::to_vec).collect()
     }
 }
 

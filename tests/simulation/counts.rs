@@ -1,78 +1,93 @@
 //! How often things happened: a simulation in which nothing happens proves nothing.
 
-#[derive(Debug, Default, Clone, Copy)]
-pub struct Counts {
-    /// Things on the agenda.
-    pub steps: u64,
-    pub kills: u64,
-    /// Links that went on where they had stopped.
-    pub resumes: u64,
-    pub reports_told: u64,
-    pub batches_cut: u64,
-    /// Reports.
-    pub lost: u64,
-    /// Reports.
-    pub said_twice: u64,
-    /// Batches with both.
-    pub lost_and_said_twice: u64,
-    pub gone_back: u64,
-    /// Links called dead.
-    pub silences: u64,
-    /// Links whose old connection was still there.
-    pub replaced: u64,
-    /// Answers that a neighbour had heard.
-    pub confirmed: u64,
-    /// Answers that had waited long enough.
-    pub unconfirmed: u64,
-    /// Confirmed answers whose server was killed.
-    pub outlived: u64,
+/// A struct of numbers that can be added up, and of which none may stay small.
+macro_rules! counts {
+    ($($(#[doc = $doc:literal])* $name:ident,)*) => {
+        #[derive(Debug, Default, Clone, Copy)]
+        pub struct Counts {
+            $($(#[doc = $doc])* pub $name: u64,)*
+        }
+
+        impl Counts {
+            pub fn add(&mut self, other: Self) {
+                $(self.$name += other.$name;)*
+            }
+
+            /// Panics unless everything that a world can do to a herd has been done, and often.
+            pub fn check_that_much_happened(&self, worlds: u64) {
+                $({
+                    let (count, name) = (self.$name, stringify!($name));
+                    assert!(count >= worlds / 100, "{name}: only {count} in {worlds} worlds");
+                })*
+            }
+        }
+    };
 }
 
-impl Counts {
-    pub fn add(&mut self, mut other: Self) {
-        for (mine, theirs) in self.all().into_iter().zip(other.all()) {
-            *mine += *theirs;
-        }
-    }
+counts! {
+    /// Things on the agenda.
+    steps,
+    kills,
+    power_cuts,
+    /// Lines that a power cut kept from arriving.
+    cut_off,
+    pauses,
+    /// Links that went on where they had stopped.
+    resumes,
+    reports_told,
+    batches_cut,
 
-    /// Panics unless everything that a world can do to a herd has been done, and often.
-    pub fn check_that_much_happened(&mut self, worlds: u64) {
-        let counts = *self;
-        assert!(self.all().into_iter().all(|count| *count >= worlds / 50), "in {worlds} worlds only {counts:#?}");
-    }
+    // Faults, by what became of what was said.
+    /// Reports.
+    lost,
+    /// Reports.
+    said_twice,
+    /// Batches with both.
+    lost_and_said_twice,
+    /// Reports that another one of their batch passed.
+    overtaken,
+    /// Times that something had come and not arrived yet: it was late.
+    delayed,
+    /// ... or there was more than a second could carry.
+    throttled,
+    gone_back,
+    /// Links that were closed because they were cut.
+    closed,
+    /// Times that something had come and an end did not look, for its link was silently cut.
+    swallowed,
+    /// Links called dead.
+    silences,
+    /// Connections that came to no handshake in time.
+    unproven,
+    /// Links whose old connection was still there.
+    replaced,
+    partitions,
+    /// Links that a partition had cut, healed when their ends knew different things.
+    diverged,
 
-    fn all(&mut self) -> [&mut u64; 14] {
-        let Self {
-            steps,
-            kills,
-            resumes,
-            reports_told,
-            batches_cut,
-            lost,
-            said_twice,
-            lost_and_said_twice,
-            gone_back,
-            silences,
-            replaced,
-            confirmed,
-            unconfirmed,
-            outlived,
-        } = self;
-        [
-            steps,
-            kills,
-            resumes,
-            reports_told,
-            batches_cut,
-            lost,
-            said_twice,
-            lost_and_said_twice,
-            gone_back,
-            silences,
-            replaced,
-            confirmed,
-            unconfirmed,
-            outlived,
-        ]
-    }
+    // Archives.
+    commits,
+    disk_troubles,
+    /// Starts of a server that knew something from its archive.
+    loads,
+    /// Of those, that knew less of some client than a neighbour did.
+    loads_behind,
+    /// Of those, that knew more of some client than any server alive.
+    loads_ahead,
+
+    // Answers.
+    /// Answers that a neighbour had heard.
+    confirmed,
+    /// Answers that had waited long enough.
+    unconfirmed,
+    /// Answers of a server without links.
+    alone,
+    /// Answers that were on the disk.
+    stored,
+    /// Deaths at the instant of an answer.
+    ambushes,
+    /// Confirmed answers whose server was killed.
+    outlived,
+    /// Stored answers whose server was killed, and all that had heard them; and that are known.
+    came_back,
 }

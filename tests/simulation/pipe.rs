@@ -38,18 +38,33 @@ impl Pipe {
         self.lines.is_empty() && self.ended.is_some_and(|ended| ended <= now)
     }
 
-    /// Breaks off: what is on its way is lost, or all but its beginning. The end is found at once, or only
-    /// after the other side has dialled anew.
-    pub fn break_off(&mut self, now: Millis, rng: &mut Rng) {
-        let kept = if rng.percent(50) { 0 } else { rng.index(self.lines.len() + 1) };
-        self.lines.truncate(kept);
-        self.ended.get_or_insert(now + if rng.percent(30) { rng.below(2_000) } else { 0 });
+    /// Whoever speaks into this has closed its side, or died. What it had said arrives, and then the end, at once or
+    /// only after the other side has dialled anew. But if it has `unread` input, its kernel resets the connection, and
+    /// of what is on its way nothing arrives but perhaps a beginning.
+    pub fn close(&mut self, now: Millis, unread: bool, rng: &mut Rng) {
+        if self.ended.is_some() {
+            return;
+        }
+        if unread {
+            let kept = if rng.percent(50) { 0 } else { rng.index(self.lines.len() + 1) };
+            self.lines.truncate(kept);
+        }
+        self.ended = Some(now + if rng.percent(30) { rng.below(2_000) } else { 0 });
     }
 
-    /// Nobody reads this any more.
-    pub fn drop_all(&mut self, now: Millis) {
-        self.lines.clear();
+    /// Whoever speaks into this has lost its power: what has not arrived is gone. Says how many lines that were.
+    pub fn reset(&mut self, now: Millis) -> u64 {
+        if self.ended.replace(now).is_some() {
+            return 0;
+        }
+        let arrived = self.lines.iter().take_while(|&&(due, _)| due <= now).count();
+        self.lines.drain(arrived..).count() as u64
+    }
+
+    /// Nobody reads this any more. Says whether something was there to read.
+    pub fn drop_all(&mut self, now: Millis) -> bool {
         self.ended.get_or_insert(now);
+        !std::mem::take(&mut self.lines).is_empty()
     }
 
     pub fn lines(&self) -> impl Iterator<Item = &[u8]> {

@@ -14,8 +14,10 @@ pub enum Promise {
     NeverBack,
     /// `HEARD e` is said only by who has heard everything up to `e`.
     HeardIsTrue,
-    /// An answer waits until a neighbour has the report.
+    /// An answer waits until a neighbour has the report, and the disk if that is asked.
     AnsweredIsSafe,
+    /// An archive at rest holds what its server knows.
+    ArchiveIsWhole,
     /// A report is not told back over the connection on which it was heard.
     NotToldBack,
     /// Only the newest report of a client is told.

@@ -6,8 +6,10 @@ use herdctl::protocol::atlas::{Edition, Source};
 use herdctl::protocol::hello::{Answering, Dialing, Identity};
 use herdctl::protocol::link::Link;
 use herdctl::protocol::node::Node;
+use herdctl::server::confirm::{Confirmations, Patience};
 
-use super::plan::{Act, Millis};
+use super::archive::{Archive, Disk};
+use super::plan::{Act, Rules};
 use super::witness::Witness;
 
 pub struct Server {
@@ -17,6 +19,8 @@ pub struct Server {
     pub paused: bool,
     /// What clients said while it was paused.
     pub inbox: Vec<Act>,
+    /// What its archive is on.
+    pub disk: Disk,
 }
 
 /// All that is gone when the server is killed.
@@ -29,7 +33,12 @@ pub struct Life {
     pub heard: BTreeMap<usize, (u64, Edition)>,
     /// By link: the connection that is proven, and which end of it this is.
     pub live: BTreeMap<usize, (usize, usize)>,
-    /// Answers that wait for a neighbour.
+    pub archive: Option<Archive>,
+    pub confirmations: Confirmations,
+    pub patience: Patience,
+    /// Whether the next look of its patience is on the agenda.
+    pub look_awaited: bool,
+    /// Answers that wait for a neighbour, or for the disk.
     pub waiting: Vec<Waiting>,
     /// By client: the last line with which a `WHATSAT` was answered.
     pub answered: BTreeMap<String, Vec<u8>>,
@@ -39,7 +48,6 @@ pub struct Life {
 pub struct Waiting {
     pub line: Vec<u8>,
     pub after: Edition,
-    pub since: Millis,
 }
 
 /// Where one end of a connection is in its life.
@@ -56,7 +64,7 @@ pub enum Stage {
 
 impl Server {
     pub fn new(name: &'static str) -> Self {
-        Self { name, life: None, paused: false, inbox: Vec::new() }
+        Self { name, life: None, paused: false, inbox: Vec::new(), disk: Disk::default() }
     }
 
     /// Who it is while it lives.
@@ -67,13 +75,17 @@ impl Server {
 }
 
 impl Life {
-    pub fn new(name: &str, run: u64) -> Self {
+    pub fn new(name: &str, run: u64, rules: &Rules) -> Self {
         Self {
             run,
             node: Node::new(name, 0),
             witness: Witness::default(),
             heard: BTreeMap::new(),
             live: BTreeMap::new(),
+            archive: None,
+            confirmations: Confirmations::new(rules.ack),
+            patience: Patience::default(),
+            look_awaited: false,
             waiting: Vec::new(),
             answered: BTreeMap::new(),
             connections: 0,

@@ -1,17 +1,23 @@
 //! A world: a herd, its connections, a clock and an agenda, all from one seed.
 //!
-//! Nothing here decides what the protocol decides. A world carries lines between the protocol's own nodes and
-//! links, as late, as broken and as often as the plan says, and checks what they say against what a
-//! [`Witness`](super::witness::Witness) of each server knows. Here: the agenda and what is done to a herd;
-//! `clients.rs`: what clients say; `wires.rs`: what goes over connections; `checks.rs`: what must be so at the end.
+//! Nothing here decides what the protocol decides, nor what a server decides of its faults, its answers and its disk. A
+//! world carries lines between the real nodes and links, as late, as broken and as often as the plan says, and checks
+//! what they say against what a [`Witness`](super::witness::Witness) of each server knows. Here: the agenda; `acts.rs`:
+//! what is done to a herd; `clients.rs`: what clients say; `wires.rs`, `talk.rs`: what goes over connections;
+//! `archive.rs`: what outlives a server; `checks.rs`: what must be so at the end.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashSet};
+use std::time::{Duration, Instant};
+
+use herdctl::protocol::atlas::Source;
+use herdctl::server::fault::Fault;
 
 use super::checks::newest_of;
 use super::counts::Counts;
+use super::inlet::Inlet;
 use super::pipe::Pipe;
-use super::plan::{Act, Fault, Millis, NAMES, Plan};
+use super::plan::{Death, Millis, NAMES, Plan};
 use super::promise::{Checked, Promise, check};
 use super::rng::Rng;
 use super::sabotage::Sabotage;
@@ -22,8 +28,10 @@ const STEPS_MAX: u64 = 200_000;
 
 pub struct World {
     pub(super) now: Millis,
-    pub(super) agenda: BinaryHeap<Reverse<(Millis, u64, Happening)>>,
-    pub(super) steps: u64,
+    /// When `now` was 0, for what is timed by a real clock; only differences count.
+    epoch: Instant,
+    agenda: BinaryHeap<Reverse<(Millis, u64, Happening)>>,
+    steps: u64,
     pub(super) rng: Rng,
     pub(super) plan: Plan,
     pub(super) sabotage: Option<Sabotage>,
@@ -38,7 +46,7 @@ pub struct World {
     pub(super) confirmed: Vec<Confirmed>,
     pub counts: Counts,
     /// Whether each line is checked as it is said, or only what is left in the end.
-    pub watched: bool,
+    pub(super) watched: bool,
     /// What happened, if somebody wants to read it.
     pub trace: Option<Vec<String>>,
 }
@@ -54,16 +62,19 @@ pub(super) enum Happening {
     Turn(usize, usize),
     /// A link says that it lives, and looks whether the other does.
     Beat(usize, usize),
-    /// Answers of this run of a server have waited long enough.
-    Expire(usize, u64),
+    /// This run of a server looks whether its answers have waited long enough.
+    Look(usize, u64),
+    /// The disk of this run of a server is done with something.
+    Disk(usize, u64),
+    /// This run of a server has just answered, and dies.
+    Ambush(usize, u64, Death),
+    Start(usize),
 }
 
 /// A link of the graph. Its dialer is end 0, its listener is end 1.
 pub(super) struct Wire {
     pub(super) ends: [usize; 2],
-    pub(super) cut: bool,
-    pub(super) held: bool,
-    /// By the end that the reports come to.
+    /// By the end that it all comes to.
     pub(super) faults: [Fault; 2],
     pub(super) dial_awaited: bool,
 }
@@ -78,38 +89,41 @@ pub(super) struct Connection {
 pub(super) struct End {
     pub(super) server: usize,
     pub(super) stage: Stage,
+    pub(super) inlet: Inlet,
+    /// As whose word its server knows what is said here.
+    pub(super) source: Source,
     pub(super) their_run: u64,
     pub(super) answer_due: bool,
     pub(super) mark_due: bool,
     pub(super) turn_awaited: bool,
-    /// When the last line came.
+    /// When the last of a line came; before there is a link, when the connection was made.
     pub(super) heard_at: Millis,
+    /// Of whom the present batch has told, where its count is ignored.
+    pub(super) told_of: HashSet<Vec<u8>>,
 }
 
-/// An `IAMAT` that was answered because a neighbour had it.
+/// An `IAMAT` that was answered because it was safe.
 pub(super) struct Confirmed {
     pub(super) line: Vec<u8>,
     pub(super) answered_by: (usize, u64),
-    pub(super) heard_by: (usize, u64),
+    /// Each of these neighbours had it, in that run.
+    pub(super) heard_by: Vec<(usize, u64)>,
+    /// The disk of the server that answered had it.
+    pub(super) stored: bool,
 }
 
 impl World {
     pub fn new(seed: u64, sabotage: Option<Sabotage>) -> Self {
         let mut rng = Rng::new(seed);
         let plan = Plan::draw(&mut rng);
-        Self::of(plan, rng, sabotage)
-    }
-
-    pub fn of(plan: Plan, rng: Rng, sabotage: Option<Sabotage>) -> Self {
         let wire = |&(dialer, listener): &(usize, usize)| Wire {
             ends: [dialer, listener],
-            cut: false,
-            held: false,
             faults: [Fault::default(); 2],
             dial_awaited: false,
         };
         let mut world = Self {
             now: 0,
+            epoch: Instant::now(),
             agenda: BinaryHeap::new(),
             steps: 0,
             rng,
@@ -133,6 +147,11 @@ impl World {
         world
     }
 
+    /// Nobody checks what is said; only what is left in the end.
+    pub fn unwatched(self) -> Self {
+        Self { watched: false, ..self }
+    }
+
     /// Lives through the plan, heals everything, waits for rest, and checks what is left.
     pub fn live(&mut self) -> Checked {
         self.run_until(self.plan.end)?;
@@ -145,6 +164,7 @@ impl World {
             let newest = newest_of(island.iter().filter_map(|&server| living[server].as_ref()));
             self.check_island(&island, &newest, &late)?;
         }
+        self.check_archives()?;
         self.check_confirmed()?;
         self.check_talk()
     }
@@ -186,8 +206,25 @@ impl World {
             Happening::Deliver(connection, end) => self.deliver(connection, end),
             Happening::Turn(connection, end) => self.turn(connection, end),
             Happening::Beat(connection, end) => self.beat(connection, end),
-            Happening::Expire(server, run) => self.expire(server, run),
+            Happening::Look(server, run) => self.look(server, run),
+            Happening::Disk(server, run) => self.disk(server, run),
+            Happening::Ambush(server, run, death) => self.ambush(server, run, death),
+            Happening::Start(server) => {
+                self.start(server);
+                Ok(())
+            }
         }
+    }
+
+    /// The world's clock, as a real one.
+    pub(super) fn instant(&self) -> Instant {
+        self.epoch + Duration::from_millis(self.now)
+    }
+
+    /// The first millisecond of the world's clock that is not before `instant`.
+    pub(super) fn millis(&self, instant: Instant) -> Millis {
+        let since = instant.saturating_duration_since(self.epoch);
+        u64::try_from(since.as_nanos().div_ceil(1_000_000)).expect("a world does not live so long")
     }
 
     pub(super) fn note(&mut self, what: impl FnOnce(&Self) -> String) {
@@ -197,112 +234,44 @@ impl World {
         }
     }
 
-    // What is done to a herd.
+    // Small words.
 
-    fn act(&mut self, act: Act) -> Checked {
-        self.note(|_| format!("{act:?}"));
-        match act {
-            Act::Say { server, .. } | Act::Ask { server, .. } => self.hear_client(server, act),
-            Act::Kill { server } => self.kill(server),
-            Act::Start { server } => {
-                self.start(server);
-                Ok(())
-            }
-            Act::Pause { server } => {
-                self.servers[server].paused = self.servers[server].life.is_some();
-                Ok(())
-            }
-            Act::Resume { server } => self.resume(server),
-            Act::Cut { link } => {
-                self.wires[link].cut = true;
-                self.break_wire(link);
-                Ok(())
-            }
-            Act::Hold { link } => {
-                self.wires[link].held = true;
-                Ok(())
-            }
-            Act::Spoil { link, to, fault } => {
-                self.wires[link].faults[to] = fault;
-                Ok(())
-            }
-            Act::Heal { link } => {
-                self.heal(link);
-                Ok(())
-            }
-        }
+    pub(super) fn life(&self, server: usize) -> &Life {
+        self.servers[server].life.as_ref().expect("only the living are asked")
     }
 
-    fn start(&mut self, server: usize) {
-        if self.servers[server].life.is_some() {
-            return;
-        }
-        self.runs += 1;
-        let run = 1_000 + self.runs;
-        self.servers[server].life = Some(Life::new(self.servers[server].name, run));
-        for wire in 0..self.wires.len() {
-            if self.wires[wire].ends[0] == server {
-                self.dial_soon(wire);
-            }
-        }
+    pub(super) fn life_mut(&mut self, server: usize) -> &mut Life {
+        self.servers[server].life.as_mut().expect("only the living are asked")
     }
 
-    fn kill(&mut self, server: usize) -> Checked {
-        let Some(_) = self.servers[server].life.take() else { return Ok(()) };
-        self.counts.kills += 1;
-        self.servers[server].paused = false;
-        self.servers[server].inbox.clear();
-        for connection in 0..self.connections.len() {
-            for end in 0..2 {
-                if self.connections[connection].ends[end].server == server {
-                    self.hang_up(connection, end)?;
-                }
-            }
-        }
-        Ok(())
+    /// Whether this run of a server lives.
+    pub(super) fn lives(&self, server: usize, run: u64) -> bool {
+        self.servers[server].life.as_ref().is_some_and(|life| life.run == run)
     }
 
-    fn resume(&mut self, server: usize) -> Checked {
-        if !std::mem::take(&mut self.servers[server].paused) {
-            return Ok(());
-        }
-        for connection in 0..self.connections.len() {
-            for end in 0..2 {
-                if self.connections[connection].ends[end].server == server {
-                    self.await_delivery(connection, end);
-                    self.at(self.now, Happening::Turn(connection, end));
-                }
-            }
-        }
-        for wire in 0..self.wires.len() {
-            if self.wires[wire].ends[0] == server {
-                self.dial_soon(wire);
-            }
-        }
-        for act in std::mem::take(&mut self.servers[server].inbox) {
-            self.hear_client(server, act)?;
-        }
-        Ok(())
+    pub(super) fn connections_of(&self, wire: usize) -> Vec<usize> {
+        (0..self.connections.len()).filter(|&connection| self.connections[connection].wire == wire).collect()
     }
 
-    fn heal(&mut self, wire: usize) {
-        let healed = &mut self.wires[wire];
-        (healed.cut, healed.held, healed.faults) = (false, false, [Fault::default(); 2]);
-        for connection in self.connections_of(wire) {
-            (0..2).for_each(|end| self.await_delivery(connection, end));
-        }
+    pub(super) fn arrow(&self, connection: usize, from: usize) -> String {
+        let name = |end: usize| self.servers[self.connections[connection].ends[end].server].name;
+        format!("#{connection} {} → {}", name(from), name(1 - from))
     }
+}
 
-    fn heal_all(&mut self) -> Checked {
-        self.note(|_| "everything is healed".to_owned());
-        (0..self.wires.len()).for_each(|wire| self.heal(wire));
-        for server in 0..self.servers.len() {
-            self.resume(server)?;
-            // Some of the dead stay dead.
-            if !self.rng.percent(30) {
-                self.start(server);
-            }
+impl End {
+    pub(super) fn new(server: usize, stage: Stage, now: Millis) -> Self {
+        Self {
+            server,
+            stage,
+            inlet: Inlet::default(),
+            source: Source::CLIENT,
+            their_run: 0,
+            answer_due: false,
+            mark_due: false,
+            turn_awaited: false,
+            heard_at: now,
+            told_of: HashSet::new(),
         }
-        Ok(())
     }
 }
