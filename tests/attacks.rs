@@ -9,7 +9,7 @@ use crate::support::{Client, Herd, wait_until};
 
 /// The hello of a server to Clark, from this run of it and with this nonce.
 fn hello<'a>(herd: &'a Herd, server: &'a str, nonce: u8) -> Dialing<'a> {
-    Dialing::new(Identity { herd: "test", server, run: 7, secret: herd.secret() }, "Clark", [nonce; 16])
+    Dialing::new(Identity { herd: "test", server, run: 7, secret: herd.secret(), also: None }, "Clark", [nonce; 16])
 }
 
 #[test]

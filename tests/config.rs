@@ -929,28 +929,6 @@ warning[H011]: the herd falls into 7 islands: S0, S7, S14, S21, S28, and 5 more;
 }
 
 #[test]
-fn h012_a_herd_open_to_others_without_a_secret_is_a_warning() {
-    let open = TWO.replace("127.0.0.1:11001", "0.0.0.0:11001").replace("127.0.0.1:11003", "192.0.2.7:11003");
-    assert_data_eq!(
-        shown(&open),
-        str![[r#"
-warning[H012]: `Clark` listens beyond this machine, and the herd has no `secret_file`
- --> herd.toml:2:40
-  |
-2 | servers = [{ name = "Clark", address = "192.0.2.7:11003" }, { name = "Bona", address = "0.0.0.0:11001" }]
-  |                                        ^^^^^^^^^^^^^^^^^ others can reach this
-  |
-  = help: without `secret_file` the secret is new at each `up`, and no server elsewhere can join
-
-1 warning
-"#]]
-        .raw()
-    );
-    assert_eq!(shown(&format!("secret_file = \"herd.secret\"\n{open}")), "");
-    assert_eq!(shown(&TWO.replace("127.0.0.1:11001", "[::ffff:127.0.0.1]:11001")), "");
-}
-
-#[test]
 fn h013_two_servers_of_one_name() {
     let why = shown_of_servers(
         "{ name = \"Clark\", address = \"127.0.0.1:1\" },\n{ name = \"CLARK\", address = \"127.0.0.1:2\" }",

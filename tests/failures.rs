@@ -200,7 +200,7 @@ fn a_crowd_of_clients_neither_grows_a_server_nor_keeps_a_neighbour_out() {
 fn strangers_cannot_pass_for_neighbours() {
     let herd = Herd::two(|_| {});
     let secret = herd.secret().to_vec();
-    let me = |herd: &'static str, server: &'static str, secret| Identity { herd, server, run: 7, secret };
+    let me = |herd: &'static str, server: &'static str, secret| Identity { herd, server, run: 7, secret, also: None };
     let attempts = [
         ("another herd", Dialing::new(me("other", "Bona", &secret), "Clark", [1; 16])),
         ("another name", Dialing::new(me("test", "Mallory", &secret), "Clark", [1; 16])),
@@ -242,8 +242,11 @@ fn a_neighbour_that_breaks_the_protocol_is_dropped_and_changes_nothing() {
     let too_long = format!("AT Bona +0.000000000 {} +1-1 5", "x".repeat(70_000));
     for junk in ["GET / HTTP/1.1", "AT nonsense", "TOLD x 0", "HEARD", &"x".repeat(200_000), &too_long] {
         let secret = herd.secret().to_vec();
-        let dialing =
-            Dialing::new(Identity { herd: "test", server: "Bona", run: 7, secret: &secret }, "Clark", [1; 16]);
+        let dialing = Dialing::new(
+            Identity { herd: "test", server: "Bona", run: 7, secret: &secret, also: None },
+            "Clark",
+            [1; 16],
+        );
         let mut client = herd.client("Clark");
         let answer = client.ask(dialing.hello());
         let (_, proof) = dialing.hear(answer.trim_end().as_bytes()).unwrap();
@@ -263,8 +266,11 @@ fn a_neighbour_that_connects_again_replaces_its_old_connection() {
     herd.kill("Bona");
     let secret = herd.secret().to_vec();
     let connect = || {
-        let dialing =
-            Dialing::new(Identity { herd: "test", server: "Bona", run: 7, secret: &secret }, "Clark", [1; 16]);
+        let dialing = Dialing::new(
+            Identity { herd: "test", server: "Bona", run: 7, secret: &secret, also: None },
+            "Clark",
+            [1; 16],
+        );
         let mut client = herd.client("Clark");
         let answer = client.ask(dialing.hello());
         let (_, proof) = dialing.hear(answer.trim_end().as_bytes()).unwrap();
@@ -282,7 +288,8 @@ fn a_neighbour_that_connects_again_replaces_its_old_connection() {
     // It resumes where it stopped, for this is the same run.
     drop(new);
     wait_until("the link to be down", || herd.vitals("Clark").links_live() == 0);
-    let dialing = Dialing::new(Identity { herd: "test", server: "Bona", run: 7, secret: &secret }, "Clark", [1; 16]);
+    let dialing =
+        Dialing::new(Identity { herd: "test", server: "Bona", run: 7, secret: &secret, also: None }, "Clark", [1; 16]);
     let mut again = herd.client("Clark");
     let answer = again.ask(dialing.hello());
     let (_, proof) = dialing.hear(answer.trim_end().as_bytes()).unwrap();
@@ -303,7 +310,7 @@ fn a_listener_that_cannot_prove_itself_gets_no_link() {
     let (stream, _) = listener.accept().unwrap();
     let mut bona = Client::of(stream);
     let hello = bona.hear();
-    let me = Identity { herd: "test", server: "Clark", run: 9, secret: b"a guess" };
+    let me = Identity { herd: "test", server: "Clark", run: 9, secret: b"a guess", also: None };
     let (_, from, line) = Answering::new(me, hello.trim_end().as_bytes(), [2; 16], |_| true).unwrap();
     assert_eq!(from, "Bona");
     bona.say(format!("{line}\n"));
@@ -319,7 +326,8 @@ fn a_hello_that_never_ends_is_given_up() {
     let herd = Herd::two(|_| {});
     let mut client = herd.client("Clark");
     let secret = herd.secret().to_vec();
-    let dialing = Dialing::new(Identity { herd: "test", server: "Bona", run: 7, secret: &secret }, "Clark", [1; 16]);
+    let dialing =
+        Dialing::new(Identity { herd: "test", server: "Bona", run: 7, secret: &secret, also: None }, "Clark", [1; 16]);
     client.ask(dialing.hello());
     let start = Instant::now();
     assert_eq!(client.hear_out(), b"");

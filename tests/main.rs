@@ -15,6 +15,7 @@
 //! | [`flooding`] | a herd of real servers: every update reaches every server, and catches up |
 //! | [`fuzz`] | bytes that nobody should send, against everything that reads bytes |
 //! | [`losses`] | how many answered updates a kill loses; shared with the bench of that name |
+//! | [`hosts`] | five hosts in five folders, for the tests of what servers in processes of their own share |
 //! | [`judge`] | `herdctl chaos`: a herd that is right holds, and each herd that lies is found out |
 //! | [`nats`] | a nats-server that can be killed; shared with the bench of the bus |
 //! | [`places`] | the embedded places against samples, counts and brute force |
@@ -27,6 +28,7 @@
 //! | [`simulation`] | whole herds from a seed, without sockets: every fault, archives, colliding times |
 //! | [`supervisor`] | the herd with stand-ins for its servers: states, orders, readiness, the den, signals, detaching |
 //! | [`schemas`] | every JSON document against the schema of it that is checked in |
+//! | [`secret`] | where the herd's secret comes from, who must have one, and changing it while the herd runs |
 //! | [`serve`] | `herdctl serve`: five real processes of one herd.toml, killed, restarted, level again |
 //! | [`tls`] | certificates at both ends of a link: what is taken, what is refused and why, and that all holds as without |
 //! | [`topologies`] | what an update costs in herds of any shape: formulas, a model and the protocol agree |
@@ -47,6 +49,7 @@ mod failures;
 mod faults;
 mod flooding;
 mod fuzz;
+mod hosts;
 mod judge;
 mod losses;
 mod nats;
@@ -58,6 +61,7 @@ mod places_server;
 mod play;
 mod readme;
 mod schemas;
+mod secret;
 mod serve;
 mod simulation;
 mod supervisor;

@@ -172,7 +172,10 @@ fn a_herd_whose_servers_could_not_know_each_other_is_not_served() {
     let field = Field::new();
     let refused = field.run("serve Clark --json");
     assert_eq!(refused.code, 5, "{refused:?}");
-    assert!(refused.failure()["message"].as_str().unwrap().contains("has no `secret_file`"), "{refused:?}");
+    assert!(
+        refused.failure()["message"].as_str().unwrap().contains("has no `secret_file`, HERDCTL_SECRET is not set"),
+        "{refused:?}"
+    );
     fs::write(field.path("herd.secret"), "open sesame\n").unwrap();
     fs::set_permissions(field.path("herd.secret"), fs::Permissions::from_mode(0o600)).unwrap();
     field.edit(|toml| format!("secret_file = \"herd.secret\"\n{toml}"));

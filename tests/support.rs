@@ -139,7 +139,7 @@ impl Herd {
             provider: Provider::load(&config.places).unwrap_or_else(|why| panic!("{why}")),
             config: Arc::new(config),
             since: jiff::Timestamp::now(),
-            secret: Secret(Arc::from(canary::SECRET)),
+            secret: Secret::fixed(canary::SECRET),
             folder,
         }
     }
@@ -230,7 +230,7 @@ impl Herd {
     }
 
     pub fn secret(&self) -> &[u8] {
-        &self.secret.0
+        &self.secret.keys().spoken
     }
 
     /// What a server has logged so far.

@@ -101,7 +101,7 @@ pub enum Command {
     /// Run one server of the herd in a process of its own
     #[command(
         before_help = "Example: herdctl serve Clark",
-        after_help = "In the foreground, under any runner; SIGTERM and Ctrl-C stop it, and if the server fails the process ends with 1. systemd's NOTIFY_SOCKET is told READY=1 when it listens, WATCHDOG=1 if it asks for it, and STOPPING=1. Whoever else runs it asks for /healthz (the process answers) and /readyz (the server listens, and knows what a neighbour knows or has been alone for 5s), on the control socket and on the address of [metrics]. All processes need the same herd.toml, with a secret_file. Each answers on a control socket of its own, and only for its own server: herdctl --socket .herd/Clark.serve/herd.sock ps; faults act on what that server hears and on its own end of a link. Its logs are in logs/Clark/.",
+        after_help = "In the foreground, under any runner; SIGTERM and Ctrl-C stop it, and if the server fails the process ends with 1. systemd's NOTIFY_SOCKET is told READY=1 when it listens, WATCHDOG=1 if it asks for it, and STOPPING=1. Whoever else runs it asks for /healthz (the process answers) and /readyz (the server listens, and knows what a neighbour knows or has been alone for 5s), on the control socket and on the address of [metrics]. All processes need the same herd.toml, and the same secret: in its secret_file, or in HERDCTL_SECRET. Each answers on a control socket of its own, and only for its own server: herdctl --socket .herd/Clark.serve/herd.sock ps; faults act on what that server hears and on its own end of a link. Its logs are in logs/Clark/.",
         help_template = TEMPLATE
     )]
     Serve(Serve),

@@ -5,12 +5,13 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::config::{self, Config, counted};
+use crate::herd::secret::{self, Source};
 use crate::tls::{Flaw, Tls};
 
 /// What was found out about one of the things by which servers know each other. In `herd.check/1`.
 #[derive(Debug, Serialize)]
 pub struct Finding {
-    /// `tls`
+    /// `secret` or `tls`
     pub what: &'static str,
     pub ok: bool,
     /// What there is, or what is wrong with it.
@@ -21,7 +22,25 @@ pub struct Finding {
 
 /// Looks at all that herd.toml names.
 pub fn look(config: &Config) -> Vec<Finding> {
-    config.tls.as_ref().map(|files| certificates(config, files)).into_iter().collect()
+    let certificates = config.tls.as_ref().map(|files| certificates(config, files));
+    secret(config).into_iter().chain(certificates).collect()
+}
+
+/// Nothing if it is made at random, as is right for a herd of one process.
+fn secret(config: &Config) -> Option<Finding> {
+    let (message, advice) = match secret::of(config) {
+        Ok((_, Source::Chance)) => return None,
+        Ok((secret, source)) => {
+            let place = match (source, &config.secret_file) {
+                (Source::File, Some(path)) => format!("secret_file {}", path.display()),
+                _ => secret::VARIABLE.to_owned(),
+            };
+            let accepted = if secret.keys().also.is_some() { ", and a second one that is accepted" } else { "" };
+            return Some(Finding { what: "secret", ok: true, message: place + accepted, advice: None });
+        }
+        Err(why) => (why.message, why.hint),
+    };
+    Some(Finding { what: "secret", ok: false, message, advice })
 }
 
 /// Of many hosts each has the certificates of its own servers only: those that are here must be good.

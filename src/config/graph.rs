@@ -30,7 +30,7 @@ struct Draft<'a> {
 }
 
 /// Reads `servers` and `links`. `None` if the servers are not whole; then something was noted.
-pub(super) fn graph(file: &mut Fields<'_>, has_secret: bool) -> Option<(Vec<Server>, Vec<Link>)> {
+pub(super) fn graph(file: &mut Fields<'_>) -> Option<(Vec<Server>, Vec<Link>)> {
     let notes = file.notes;
     let servers = file.need("servers", "servers = [{ name = \"Clark\", address = \"127.0.0.1:11003\" }]");
     let links = file.get("links");
@@ -41,9 +41,6 @@ pub(super) fn graph(file: &mut Fields<'_>, has_secret: bool) -> Option<(Vec<Serv
         servers?.list("a server", "server", &SERVERS_RANGE)?.iter().map(|server| draft(server)).collect();
     note_same_addresses(&drafts, notes);
     note_ephemeral_ports(&drafts, notes);
-    if !has_secret {
-        note_open_herd(&drafts, notes);
-    }
     let by_name = by_name(&drafts, notes);
     let (links, whole) = match links {
         Some(field) => read_links(&field, &drafts, &by_name),
@@ -186,22 +183,6 @@ fn note_ephemeral_ports(drafts: &[Draft<'_>], notes: &Notes<'_>) {
             );
         }
     }
-}
-
-/// One warning for the whole herd: the remedy is one line.
-fn note_open_herd(drafts: &[Draft<'_>], notes: &Notes<'_>) {
-    let open =
-        |draft: &&Draft| matches!(&draft.address, Some((address, _)) if !address.ip().to_canonical().is_loopback());
-    let Some((draft, (_, span))) = drafts.iter().find(open).and_then(|draft| Some((draft, draft.address.as_ref()?)))
-    else {
-        return;
-    };
-    let message = format!("{} listens beyond this machine, and the herd has no `secret_file`", draft.shown());
-    notes.add(
-        Found::new(Kind::OpenWithoutSecret, span.clone(), message)
-            .label("others can reach this")
-            .help("without `secret_file` the secret is new at each `up`, and no server elsewhere can join"),
-    );
 }
 
 /// The links, and whether all of them could be read.

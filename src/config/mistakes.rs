@@ -133,7 +133,6 @@ pub(crate) enum Kind {
     NotAName,
     EphemeralPort,
     Islands,
-    OpenWithoutSecret,
     SameName,
     SameAddress,
     NotAnAddress,
@@ -167,7 +166,7 @@ impl Kind {
             Self::NotAName => "H009",
             Self::EphemeralPort => "H010",
             Self::Islands => "H011",
-            Self::OpenWithoutSecret => "H012",
+            // H012 was a herd that others can reach and that has no secret: not a matter of the file alone.
             Self::SameName => "H013",
             Self::SameAddress => "H014",
             Self::NotAnAddress => "H015",
@@ -190,7 +189,7 @@ impl Kind {
 
     pub(crate) fn severity(self) -> Severity {
         match self {
-            Self::EphemeralPort | Self::Islands | Self::OpenWithoutSecret | Self::Idle => Severity::Warning,
+            Self::EphemeralPort | Self::Islands | Self::Idle => Severity::Warning,
             _ => Severity::Error,
         }
     }

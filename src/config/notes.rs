@@ -63,9 +63,7 @@ impl<'t> Notes<'t> {
         let broken = self.broken.borrow();
         let follows = match found.kind {
             // What is absent here may stand where the file could not be read.
-            Kind::UnknownServer | Kind::MissingKey | Kind::Islands | Kind::OpenWithoutSecret | Kind::StoredNowhere => {
-                !broken.is_empty()
-            }
+            Kind::UnknownServer | Kind::MissingKey | Kind::Islands | Kind::StoredNowhere => !broken.is_empty(),
             // Below a broken `[table]`, keys seem to belong to the table before.
             Kind::UnknownKey => self.headless.get() || broken.contains(&line),
             _ => broken.contains(&line),

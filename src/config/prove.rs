@@ -36,10 +36,8 @@ fn herd(mut file: Fields<'_>, path: &Path) -> Option<Config> {
     let name = file.need("herd", "herd = \"ucla\"").and_then(|field| field.text());
     let name = name.filter(|name| is_name(name, "herd", file.notes));
     let ack = file.choice("ack", &[("heard", Ack::Heard), ("stored", Ack::Stored), ("sent", Ack::Sent)]);
-    let secret_file = file.get("secret_file");
-    let has_secret = secret_file.is_some();
-    let secret_file = secret_file.and_then(|field| field.path()).map(|path| folder.join(path));
-    let graph = graph(&mut file, has_secret);
+    let secret_file = file.get("secret_file").and_then(|field| field.path()).map(|path| folder.join(path));
+    let graph = graph(&mut file);
     let tls = tls(&mut file, folder, graph.as_ref().map_or(&[], |(servers, _)| servers));
     let log = log(file.table("log", "[log]"), folder);
     let archive = archive(&mut file, folder, ack);

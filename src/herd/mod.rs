@@ -33,7 +33,7 @@ mod panics;
 mod ports;
 mod runner;
 mod scrape;
-mod secret;
+pub mod secret;
 mod signals;
 mod status;
 mod ticker;
@@ -182,7 +182,7 @@ impl Supervisor {
         let tenant = served.map(|served| config.servers[served].name.clone());
         let fingerprint = fingerprint(&config, &up.only);
         let (den, control) = Den::take(&config.path, tenant.as_deref(), &fingerprint, &status::rfc3339(since))?;
-        let secret = secret::of(&config)?;
+        let (secret, _) = secret::of(&config)?;
         let provider = provider_of(&config)?;
         let listeners = ports::bind_own(&mut config, served)?;
         let scrape = config.metrics.listen.map(ports::bind_metrics).transpose()?;

@@ -2,6 +2,7 @@
 
 use super::api::{Failure, Kind, Order};
 use super::panics::printable;
+use super::secret;
 use crate::config::{self, Config};
 
 /// The servers that `order` names, each once, in the order of `herd.toml`.
@@ -40,12 +41,10 @@ pub fn none(order: &Order) -> Result<(), Failure> {
 ///
 /// [`Kind::BadConfig`] if the secret would be new at each start, or a port would be any free one.
 pub fn can_be_served(config: &Config, served: usize) -> Result<(), Failure> {
-    let path = config.path.display();
-    if config.secret_file.is_none() && config.neighbours(served).next().is_some() {
-        let message = format!("{path} has no `secret_file`, and servers in processes of their own must share a secret");
-        let hint = "(umask 077; head -c 32 /dev/urandom | base64 > herd.secret), and secret_file = \"herd.secret\"";
-        return Err(Failure::new(Kind::BadConfig, message).hint(hint));
+    if config.neighbours(served).next().is_some() {
+        secret::can_be_shared(config)?;
     }
+    let path = config.path.display();
     let mut needed = std::iter::once(served).chain(config.neighbours(served)).map(|server| &config.servers[server]);
     match needed.find(|server| server.address.port() == 0) {
         None => Ok(()),

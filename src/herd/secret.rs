@@ -1,29 +1,94 @@
-//! The herd's secret: 32 random bytes for each `up`, or the contents of the file that `herd.toml` names.
-//! Never logged, never sent; a file that others can read is refused.
+//! Where a herd has its secret from: the file that `herd.toml` names, the environment, or chance.
+//!
+//! Chance is for a herd of one process that nobody else can reach: one that listens beyond this machine needs a secret
+//! of its own, or certificates. Never in an argument, which every user of the machine can read.
 
-use std::fs::File;
-use std::io::Read;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
-use std::sync::Arc;
+use std::env;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
 
 use super::api::{Failure, Kind};
 use crate::config::Config;
-use crate::limits::SECRET_BYTES_MAX;
-use crate::server::Secret;
+use crate::server::secret::{Flaw, Secret};
+
+/// Where the secret is looked for when no file is named.
+pub const VARIABLE: &str = "HERDCTL_SECRET";
 
 const RANDOM_BYTES: usize = 32;
+const REMEDY: &str = "(umask 077; head -c 32 /dev/urandom | base64 > herd.secret), and secret_file = \"herd.secret\"";
 
-/// The secret of this run.
+/// Where a secret was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    File,
+    Environment,
+    /// It was made at random, for this run.
+    Chance,
+}
+
+/// The secret of this run, and where it was found.
 ///
 /// # Errors
 ///
-/// [`Kind::BadConfig`] if the file cannot be read, is empty, is too long, or is open to others; [`Kind::Failed`]
-/// if the system has no random bytes.
-pub fn of(config: &Config) -> Result<Secret, Failure> {
-    match &config.secret_file {
-        Some(path) => read(path),
-        None => random(),
+/// [`Kind::BadConfig`] if there are two, if the one cannot be used, or if there is none and strangers could connect;
+/// [`Kind::Failed`] if the system has no random bytes.
+pub fn of(config: &Config) -> Result<(Secret, Source), Failure> {
+    of_these(config, given())
+}
+
+fn of_these(config: &Config, given: Option<OsString>) -> Result<(Secret, Source), Failure> {
+    match (&config.secret_file, given) {
+        (Some(path), Some(_)) => {
+            let message = format!("there are two secrets, in secret_file {} and in {VARIABLE}", path.display());
+            Err(Failure::new(Kind::BadConfig, message).hint("leave one of them out"))
+        }
+        (Some(path), None) => Ok((Secret::of_file(path).map_err(|why| refused("secret_file ", &why))?, Source::File)),
+        (None, Some(text)) => {
+            let secret = Secret::given(text.as_bytes()).map_err(|why| refused(&format!("{VARIABLE}: "), &why))?;
+            Ok((secret, Source::Environment))
+        }
+        (None, None) => {
+            nobody_else_can_reach(config)?;
+            Ok((random()?, Source::Chance))
+        }
+    }
+}
+
+/// That servers in processes of their own have a secret to share; whether it can be used is not looked at.
+///
+/// # Errors
+///
+/// [`Kind::BadConfig`] if each would make one of its own.
+pub fn can_be_shared(config: &Config) -> Result<(), Failure> {
+    if config.secret_file.is_some() || given().is_some() {
+        return Ok(());
+    }
+    let path = config.path.display();
+    let message = format!(
+        "{path} has no `secret_file`, {VARIABLE} is not set, and servers in processes of their own must share a secret"
+    );
+    Err(Failure::new(Kind::BadConfig, message).hint(REMEDY))
+}
+
+fn given() -> Option<OsString> {
+    env::var_os(VARIABLE).filter(|value| !value.is_empty())
+}
+
+fn nobody_else_can_reach(config: &Config) -> Result<(), Failure> {
+    let open = config.servers.iter().find(|server| !server.address.ip().to_canonical().is_loopback());
+    let Some(server) = open.filter(|_| config.tls.is_none()) else { return Ok(()) };
+    let message = format!(
+        "{} listens beyond this machine, at {}, and the herd has no `secret_file`, no {VARIABLE} and no [tls]",
+        server.name, server.address
+    );
+    Err(Failure::new(Kind::BadConfig, message).hint(REMEDY))
+}
+
+fn refused(whose: &str, why: &Flaw) -> Failure {
+    let failure = Failure::new(Kind::BadConfig, format!("{whose}{why}"));
+    match why.hint() {
+        Some(hint) => failure.hint(hint),
+        None => failure,
     }
 }
 
@@ -31,68 +96,54 @@ fn random() -> Result<Secret, Failure> {
     let mut bytes = [0; RANDOM_BYTES];
     getrandom::fill(&mut bytes)
         .map_err(|why| Failure::new(Kind::Failed, format!("no random bytes for the secret: {why}")))?;
-    Ok(Secret(Arc::from(bytes)))
-}
-
-fn read(path: &Path) -> Result<Secret, Failure> {
-    let refused = |why: String| Failure::new(Kind::BadConfig, format!("secret_file {}: {why}", path.display()));
-    let file = File::open(path).map_err(|why| refused(why.to_string()))?;
-    let metadata = file.metadata().map_err(|why| refused(why.to_string()))?;
-    if !metadata.is_file() {
-        return Err(refused("not a file".into()));
-    }
-    if metadata.mode() & 0o077 != 0 {
-        return Err(refused("others can read or write it".into()).hint(format!("chmod 600 {}", path.display())));
-    }
-    let mut bytes = Vec::new();
-    file.take(SECRET_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|why| refused(why.to_string()))?;
-    if bytes.len() as u64 > SECRET_BYTES_MAX {
-        return Err(refused(format!("longer than {SECRET_BYTES_MAX} bytes")));
-    }
-    if bytes.last() == Some(&b'\n') {
-        bytes.pop();
-    }
-    if bytes.is_empty() {
-        return Err(refused("empty".into()));
-    }
-    Ok(Secret(Arc::from(bytes)))
+    Ok(Secret::fixed(&bytes))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::fs::Permissions;
-    use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
 
     use super::*;
+    use crate::config;
 
-    /// A file with these contents and this mode, read as a secret.
-    fn check(contents: &[u8], mode: u32) -> Result<Vec<u8>, Failure> {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("secret");
-        std::fs::write(&path, contents).unwrap();
-        std::fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
-        read(&path).map(|secret| secret.0.to_vec())
+    fn herd(address: &str, more: &str) -> Config {
+        let toml = format!("herd = \"h\"\n{more}\nservers = [{{ name = \"Clark\", address = \"{address}\" }}]\n");
+        config::parse(&toml, Path::new("/herds/herd.toml")).unwrap_or_else(|why| panic!("{why}")).0
+    }
+
+    #[track_caller]
+    fn refusal(config: &Config, given: Option<&str>) -> String {
+        of_these(config, given.map(Into::into)).err().expect("a refusal").message
     }
 
     #[test]
-    fn one_newline_at_the_end_is_not_part_of_it() {
-        assert_eq!(check(b"open sesame\n\n", 0o600).unwrap(), b"open sesame\n");
+    fn who_listens_beyond_this_machine_needs_a_secret_of_its_own_or_certificates() {
+        for open in ["192.0.2.7:11003", "0.0.0.0:0", "[::]:11003"] {
+            let why = refusal(&herd(open, ""), None);
+            assert!(why.starts_with(&format!("Clark listens beyond this machine, at {open}, and")), "{why}");
+            assert!(of_these(&herd(open, ""), Some("open sesame".into())).is_ok());
+        }
+        for closed in ["127.0.0.1:0", "127.9.9.9:1", "[::1]:1", "[::ffff:127.0.0.1]:1"] {
+            assert!(of_these(&herd(closed, ""), None).is_ok_and(|(_, source)| source == Source::Chance));
+        }
+        let mut certified = herd("0.0.0.0:0", "");
+        let tls = "tls = { authority = \"a\", certificate = \"c\", key = \"k\" }";
+        certified.tls = herd("127.0.0.1:0", tls).tls;
+        assert!(of_these(&certified, None).is_ok());
     }
 
     #[test]
-    fn a_file_that_others_can_read_is_refused_with_the_remedy() {
-        let failure = check(b"open sesame", 0o640).unwrap_err();
-        assert_eq!(failure.error, Kind::BadConfig);
-        assert!(failure.hint.unwrap().starts_with("chmod 600 /"));
-    }
-
-    #[test]
-    fn nothing_is_no_secret() {
-        assert!(check(b"\n", 0o600).unwrap_err().message.ends_with("empty"));
+    fn two_secrets_are_one_too_many_and_what_is_no_secret_is_named_and_not_shown() {
+        let both = refusal(&herd("127.0.0.1:0", "secret_file = \"s\""), Some("CANARY"));
+        assert_eq!(both, "there are two secrets, in secret_file /herds/s and in HERDCTL_SECRET");
+        let none = refusal(&herd("127.0.0.1:0", "secret_file = \"s\""), None);
+        assert!(none.starts_with("secret_file /herds/s: No such file"), "{none}");
+        let lines = refusal(&herd("127.0.0.1:0", ""), Some("CANARY\nCANARY\nCANARY\n"));
+        assert!(lines.starts_with("HERDCTL_SECRET: a secret is one line") && !lines.contains("CANARY"), "{lines}");
     }
 
     #[test]
     fn two_random_secrets_differ() {
-        assert_ne!(random().unwrap().0, random().unwrap().0);
+        assert!(random().unwrap().keys() != random().unwrap().keys());
     }
 }

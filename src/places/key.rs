@@ -6,15 +6,13 @@
 use std::env;
 use std::ffi::OsString;
 use std::fmt;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use nix::fcntl::OFlag;
 use reqwest::header::HeaderValue;
 
+use crate::keyfile::{self, Flaw};
 use crate::limits::PLACES_KEY_BYTES_MAX;
 
 /// Where a key is looked for when no file is named, in this order.
@@ -49,21 +47,17 @@ impl Key {
     }
 
     fn read(path: &Path) -> Result<Self, NoKey> {
-        let unreadable = |why| NoKey::Unreadable(path.to_owned(), why);
-        // A pipe would otherwise be waited for.
-        let how = OFlag::O_NONBLOCK.bits();
-        let file = OpenOptions::new().read(true).custom_flags(how).open(path).map_err(unreadable)?;
-        let about = file.metadata().map_err(unreadable)?;
-        if !about.is_file() {
-            return Err(NoKey::NotAFile(path.to_owned()));
-        }
-        if about.mode() & 0o077 != 0 {
-            return Err(NoKey::Exposed(path.to_owned()));
-        }
-        let text = read_short(file).map_err(unreadable)?;
+        let malformed = || NoKey::Malformed(path.display().to_string());
+        let bytes = keyfile::read_secret(path, PLACES_KEY_BYTES_MAX as u64 + 2).map_err(|flaw| match flaw {
+            Flaw::Unreadable(why) => NoKey::Unreadable(path.to_owned(), why),
+            Flaw::NotAFile => NoKey::NotAFile(path.to_owned()),
+            Flaw::Exposed => NoKey::Exposed(path.to_owned()),
+            Flaw::TooLong(_) => malformed(),
+        })?;
+        let text = String::from_utf8(bytes).map_err(|_| malformed())?;
         let line = text.strip_suffix('\n').unwrap_or(&text);
         let line = line.strip_suffix('\r').unwrap_or(line);
-        Self::proven(line).ok_or_else(|| NoKey::Malformed(path.display().to_string()))
+        Self::proven(line).ok_or_else(malformed)
     }
 
     fn proven(text: &str) -> Option<Self> {
@@ -88,13 +82,6 @@ impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Key({} bytes)", self.0.len())
     }
-}
-
-/// What is left of a longer file is no key.
-fn read_short(file: File) -> io::Result<String> {
-    let mut text = String::new();
-    file.take(PLACES_KEY_BYTES_MAX as u64 + 3).read_to_string(&mut text)?;
-    Ok(text)
 }
 
 /// Why there is no key.

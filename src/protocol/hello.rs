@@ -30,8 +30,10 @@ pub struct Identity<'a> {
     pub server: &'a str,
     /// Chosen at random at each start of the server.
     pub run: u64,
-    /// The herd's secret.
+    /// The herd's secret: what this end proves itself with.
     pub secret: &'a [u8],
+    /// Another one that is accepted of the other end, while the herd's secret is being changed.
+    pub also: Option<&'a [u8]>,
 }
 
 /// A number that is used once; from a source that cannot be guessed.
@@ -104,7 +106,7 @@ impl<'a> Dialing<'a> {
         let theirs = Hello::parse(hello)?;
         theirs.check(self.me, |from| from == self.to)?;
         let both = Both { dialer: self.hello.as_bytes(), listener: hello };
-        both.verify(self.me.secret, Role::Listener, proof)?;
+        both.verify(self.me, Role::Listener, proof)?;
         let proof = both.prove(self.me.secret, Role::Dialer);
         Ok((Proven { run: theirs.run }, format!("PROOF {proof}")))
     }
@@ -150,7 +152,7 @@ impl<'a> Answering<'a> {
     pub fn hear(self, line: &[u8]) -> Result<Proven, Refusal> {
         let proof = line.strip_prefix(b"PROOF ").ok_or(Refusal::NotAHello)?;
         let both = Both { dialer: self.theirs.as_bytes(), listener: self.hello.as_bytes() };
-        both.verify(self.me.secret, Role::Dialer, proof)?;
+        both.verify(self.me, Role::Dialer, proof)?;
         Ok(Proven { run: self.their_run })
     }
 }
@@ -210,9 +212,10 @@ impl Both<'_> {
         hex(&self.mac(secret, role).finalize().into_bytes())
     }
 
-    fn verify(&self, secret: &[u8], role: Role, proof: &[u8]) -> Result<(), Refusal> {
+    fn verify(&self, me: Identity<'_>, role: Role, proof: &[u8]) -> Result<(), Refusal> {
         let proof = unhex(proof).ok_or(Refusal::Proof)?;
-        self.mac(secret, role).verify_slice(&proof).map_err(|_| Refusal::Proof)
+        let holds = |secret| self.mac(secret, role).verify_slice(&proof).is_ok();
+        (holds(me.secret) || me.also.is_some_and(holds)).then_some(()).ok_or(Refusal::Proof)
     }
 
     /// Hellos hold no LF, so the three parts cannot be cut in another way.
@@ -248,11 +251,11 @@ mod tests {
     const SECRET: &[u8] = b"a secret of the herd";
 
     fn bailey() -> Identity<'static> {
-        Identity { herd: "ucla", server: "Bailey", run: 11, secret: SECRET }
+        Identity { herd: "ucla", server: "Bailey", run: 11, secret: SECRET, also: None }
     }
 
     fn bona() -> Identity<'static> {
-        Identity { herd: "ucla", server: "Bona", run: 22, secret: SECRET }
+        Identity { herd: "ucla", server: "Bona", run: 22, secret: SECRET, also: None }
     }
 
     fn answer(me: Identity<'static>, hello: &str) -> Result<(Answering<'static>, String), Refusal> {
@@ -295,6 +298,22 @@ mod tests {
         let dialing = Dialing::new(liar, "Bona", [1; 16]);
         let (answering, _) = answer(bona(), dialing.hello()).unwrap();
         assert_eq!(answering.hear(format!("PROOF {}", "0".repeat(64)).as_bytes()), Err(Refusal::Proof));
+    }
+
+    #[test]
+    fn while_the_secret_is_changed_each_step_agrees_with_the_one_before_and_the_one_after() {
+        let steps = [(SECRET, None), (SECRET, Some(b"new".as_slice())), (b"new", Some(SECRET)), (b"new", None)];
+        let proves = |(secret, also), (their_secret, their_also)| {
+            let dialing = Dialing::new(Identity { secret, also, ..bailey() }, "Bona", [1; 16]);
+            let listener = Identity { secret: their_secret, also: their_also, ..bona() };
+            let (answering, line) = answer(listener, dialing.hello()).unwrap();
+            dialing.hear(line.as_bytes()).and_then(|(_, proof)| answering.hear(proof.as_bytes())).is_ok()
+        };
+        for (step, one) in steps.into_iter().enumerate() {
+            for (other_step, other) in steps.into_iter().enumerate() {
+                assert_eq!(proves(one, other), step.abs_diff(other_step) <= 1, "{step} {other_step}");
+            }
+        }
     }
 
     #[test]

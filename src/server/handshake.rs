@@ -97,7 +97,8 @@ async fn prove_as_dialer(
     inbox: &mut Vec<u8>,
 ) -> Result<Proven, NoLink> {
     let name = &server.neighbours[neighbour].name;
-    let dialing = Dialing::new(server.identity(), name, nonce()?);
+    let keys = server.secret.keys();
+    let dialing = Dialing::new(server.identity(&keys), name, nonce()?);
     let (mut read, mut write) = stream.split();
     say(server, &mut write, name, dialing.hello()).await?;
     let line = hear_line(server, &mut read, inlet, name, inbox).await?;
@@ -120,7 +121,8 @@ pub(super) async fn prove_as_listener<'a>(
     server.journal.neighbour_traffic(clock::now(), Level::In, who, &with_newline(hello));
     let (mut read, mut write) = stream.split();
     let expected = |from: &str| server.neighbour_that_dials(from).is_some();
-    let answering = Answering::new(server.identity(), hello, nonce()?, expected);
+    let keys = server.secret.keys();
+    let answering = Answering::new(server.identity(&keys), hello, nonce()?, expected);
     let (answering, from, line) = match answering {
         Ok(answering) => answering,
         Err(why) => return refuse(server, &mut write, who, hello, why).await,

@@ -6,7 +6,7 @@
 //! [`events`] out, and log records to the appender.
 //!
 //! Reading order: here (serve, obey, leave), `state` what its tasks share, `door` who is let in, `connection` a client,
-//! `handshake` and `link` a neighbour, [`fault`] what can be wrong with it, `setbacks` what it then does, [`confirm`] when an answer may
+//! `handshake` and `link` a neighbour, [`secret`] what they prove themselves with, [`fault`] what can be wrong with it, `setbacks` what it then does, [`confirm`] when an answer may
 //! be written, `lookup` places, [`archive`] the disk, [`bus`] other herds, `socket` what all connections do, [`journal`], `logfile` and
 //! [`record`] the log, [`vitals`] and [`counts`] what it shows, [`events`] what it tells, [`question`] what it may be
 //! asked, [`clock`].
@@ -27,6 +27,7 @@ mod logfile;
 mod lookup;
 pub mod question;
 pub mod record;
+pub mod secret;
 mod setbacks;
 mod socket;
 mod state;
@@ -59,6 +60,7 @@ use events::Herald;
 use fault::Faults;
 use journal::Journal;
 use question::Question;
+pub use secret::Secret;
 use state::{Leaving, Server};
 use vitals::{Phase, Vitals};
 
@@ -87,10 +89,6 @@ pub struct Seat {
     /// What the herd asks. Closed means that nothing is asked any more.
     pub questions: mpsc::Receiver<Question>,
 }
-
-/// The key of every proof between neighbours; shared by all servers of a herd.
-#[derive(Clone)]
-pub struct Secret(pub Arc<[u8]>);
 
 /// What a process would be sent with `kill(2)`.
 ///

@@ -20,6 +20,7 @@ use super::events::Herald;
 use super::fault::Fault;
 use super::journal::Journal;
 use super::lookup::Lookups;
+use super::secret::{Current, Keys};
 use super::socket::Scratch;
 use super::vitals::Vitals;
 use crate::config::Config;
@@ -33,7 +34,7 @@ use crate::protocol::node::Node;
 pub(super) struct Server {
     pub(super) config: Arc<Config>,
     pub(super) index: usize,
-    pub(super) secret: Secret,
+    pub(super) secret: Current,
     /// Chosen at random: a neighbour that knew another run knows nothing of this one.
     pub(super) run: u64,
     pub(super) node: RefCell<Node>,
@@ -126,7 +127,7 @@ impl Server {
             leave: Notify::new(),
             config,
             index,
-            secret,
+            secret: Current::new(secret),
             journal,
             vitals,
             herald,
@@ -134,12 +135,13 @@ impl Server {
     }
 
     /// How this server names itself to a neighbour.
-    pub(super) fn identity(&self) -> Identity<'_> {
+    pub(super) fn identity<'a>(&'a self, keys: &'a Keys) -> Identity<'a> {
         Identity {
             herd: &self.config.herd,
             server: &self.config.servers[self.index].name,
             run: self.run,
-            secret: &self.secret.0,
+            secret: &keys.spoken,
+            also: keys.also.as_deref(),
         }
     }
 

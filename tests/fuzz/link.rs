@@ -183,7 +183,7 @@ fn talk(case: &Case, mut model: Model) -> TestCaseResult {
 }
 
 fn prove(herd: &Herd) -> Client {
-    let me = Identity { herd: "test", server: "Bona", run: 7, secret: herd.secret() };
+    let me = Identity { herd: "test", server: "Bona", run: 7, secret: herd.secret(), also: None };
     let dialing = Dialing::new(me, "Clark", [1; 16]);
     let mut bona = herd.client("Clark");
     let answer = bona.ask(dialing.hello());

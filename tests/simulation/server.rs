@@ -70,7 +70,7 @@ impl Server {
     /// Who it is while it lives.
     pub fn identity(&self) -> Option<Identity<'static>> {
         let run = self.life.as_ref()?.run;
-        Some(Identity { herd: "simulated", server: self.name, run, secret: b"known to all" })
+        Some(Identity { herd: "simulated", server: self.name, run, secret: b"known to all", also: None })
     }
 }
 

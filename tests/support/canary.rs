@@ -33,7 +33,7 @@ pub fn herdctl(folder: &Path) -> Command {
 
 /// Gives a command the key, and takes from it what would come from whoever runs the tests.
 pub fn carry(command: &mut Command) {
-    for name in ["HERD_CONFIG", "HERD_SOCKET", "NO_COLOR", "CLICOLOR_FORCE", "HERD_NO_INPUT"] {
+    for name in ["HERD_CONFIG", "HERD_SOCKET", "HERDCTL_SECRET", "NO_COLOR", "CLICOLOR_FORCE", "HERD_NO_INPUT"] {
         command.env_remove(name);
     }
     command.envs(["HERDCTL_PLACES_KEY", "GOOGLE_PLACES_API_KEY"].map(|name| (name, KEY)));

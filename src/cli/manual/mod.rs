@@ -150,6 +150,7 @@ fn environment(page: &mut Roff) {
     page.section("ENVIRONMENT");
     for (name, what) in [
         ("HERD_CONFIG", "As --config."),
+        ("HERDCTL_SECRET", "For up and serve: the herd's secret, if herd.toml names no secret_file."),
         ("HERD_SOCKET", "As --socket."),
         ("HERD_NO_INPUT", "As --no-input."),
         ("NO_COLOR", "Nothing is coloured."),

@@ -4,14 +4,10 @@
 //! Nothing here prints it.
 
 use std::env;
-use std::fs::OpenOptions;
-use std::io::Read;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-use nix::fcntl::OFlag;
-
 use super::trouble::Trouble;
+use crate::keyfile::{self, Flaw};
 use crate::limits;
 
 /// Where credentials are looked for when no file is named.
@@ -65,20 +61,11 @@ impl Credentials {
 }
 
 fn read(path: &Path) -> Result<String, Trouble> {
-    let unreadable = |_| Trouble::NoCredentials;
-    // A pipe would otherwise be waited for.
-    let how = OFlag::O_NONBLOCK.bits();
-    let file = OpenOptions::new().read(true).custom_flags(how).open(path).map_err(unreadable)?;
-    let about = file.metadata().map_err(unreadable)?;
-    if !about.is_file() {
-        return Err(Trouble::NoCredentials);
-    }
-    if about.mode() & 0o077 != 0 {
-        return Err(Trouble::Exposed);
-    }
-    let mut text = String::new();
-    file.take(limits::SECRET_BYTES_MAX).read_to_string(&mut text).map_err(unreadable)?;
-    Ok(text)
+    let bytes = keyfile::read_secret(path, limits::SECRET_BYTES_MAX).map_err(|flaw| match flaw {
+        Flaw::Exposed => Trouble::Exposed,
+        _ => Trouble::NoCredentials,
+    })?;
+    String::from_utf8(bytes).map_err(|_| Trouble::NoCredentials)
 }
 
 #[cfg(test)]
