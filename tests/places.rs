@@ -24,46 +24,46 @@ fn circle((lat, lng): (f64, f64), radius_km: f64) -> Circle {
 #[test]
 fn an_answer_is_the_sample_byte_for_byte() {
     let sampleville = place("Sampleville", *b"US", 3_405_000, -11_845_000);
-    let answer = over(&[sampleville]).nearby(circle(UCLA, 10.0), 20);
+    let answer = over(&[sampleville]).nearby(circle(UCLA, 10.0), 20).json;
     assert_eq!(answer + "\n", include_str!("golden/embedded.json"));
 }
 
 #[test]
 fn nothing_in_the_circle_is_the_sample_of_zero_results() {
-    let answer = Embedded::open().nearby(circle(MID_PACIFIC, 50.0), 20);
+    let answer = Embedded::open().nearby(circle(MID_PACIFIC, 50.0), 20).json;
     assert_eq!(answer + "\n", include_str!("golden/zero.json"));
 }
 
 #[test]
 fn a_failure_is_the_sample_of_a_failure() {
     let answer = failure(&Failure::Slow(Duration::from_secs(5)));
-    assert_eq!(answer + "\n", include_str!("golden/timeout.json"));
+    assert_eq!(answer.json + "\n", include_str!("golden/timeout.json"));
 }
 
 #[test]
 fn the_configured_provider_answers() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let places = Places::open(&Provider::Embedded, 1);
-    let answer = runtime.block_on(places.nearby(circle(UCLA, 10.0), 5));
-    assert_eq!(answer, Embedded::open().nearby(circle(UCLA, 10.0), 5));
+    let answer = runtime.block_on(places.nearby(circle(UCLA, 10.0), 5)).json;
+    assert_eq!(answer, Embedded::open().nearby(circle(UCLA, 10.0), 5).json);
     assert_eq!(results(&parse(&answer)).len(), 5);
 }
 
 #[test]
 fn the_credit_of_the_data_goes_with_the_data() {
     let credits = |answer: String| parse(&answer)["html_attributions"].as_array().unwrap().clone();
-    let given = credits(Embedded::open().nearby(circle(UCLA, 10.0), 5));
+    let given = credits(Embedded::open().nearby(circle(UCLA, 10.0), 5).json);
     let [credit] = given.as_slice() else { panic!("one credit, not {given:?}") };
     for part in ["GeoNames", "https://www.geonames.org/", "CC BY 4.0", "https://creativecommons.org/licenses/by/4.0/"] {
         assert!(credit.as_str().unwrap().contains(part), "{credit} lacks {part}");
     }
-    assert!(credits(Embedded::open().nearby(circle(MID_PACIFIC, 50.0), 5)).is_empty());
+    assert!(credits(Embedded::open().nearby(circle(MID_PACIFIC, 50.0), 5).json).is_empty());
 }
 
 #[test]
 fn with_a_bound_of_zero_the_status_still_tells_about_the_circle() {
     for (centre, status) in [(UCLA, "OK"), (MID_PACIFIC, "ZERO_RESULTS")] {
-        let answer = parse(&Embedded::open().nearby(circle(centre, 50.0), 0));
+        let answer = parse(&Embedded::open().nearby(circle(centre, 50.0), 0).json);
         assert_eq!(answer["status"], status);
         assert_eq!(results(&answer).len(), 0);
     }
@@ -81,7 +81,7 @@ fn a_viewport_ends_at_the_poles_and_goes_on_past_the_antimeridian() {
     ];
     for (lat, lng, northeast, southwest) in cases {
         let provider = over(&[place("Edge", *b"XX", lat, lng)]);
-        let answer = parse(&provider.nearby(circle((f64::from(lat) / 1e5, f64::from(lng) / 1e5), 1.0), 1));
+        let answer = parse(&provider.nearby(circle((f64::from(lat) / 1e5, f64::from(lng) / 1e5), 1.0), 1).json);
         let viewport = &answer["results"][0]["geometry"]["viewport"];
         let corner = |name| {
             let corner: &Value = &viewport[name];
@@ -95,7 +95,7 @@ fn a_viewport_ends_at_the_poles_and_goes_on_past_the_antimeridian() {
 fn two_places_at_one_point_come_by_name_and_have_two_identities() {
     let at = |name, country| place(name, country, 4_790_000, 1_313_333);
     let provider = over(&[at("Seewalchen", *b"AT"), at("Seekirchen", *b"AT"), at("Seeheim", *b"DE")]);
-    let answer = parse(&provider.nearby(circle((47.9, 13.13333), 1.0), 20));
+    let answer = parse(&provider.nearby(circle((47.9, 13.13333), 1.0), 20).json);
     let found: Vec<_> = results(&answer).iter().map(|place| (&place["name"], &place["place_id"])).collect();
     assert_eq!(
         found,
@@ -122,7 +122,7 @@ fn known_circles_hold_known_numbers_of_places() {
 
 #[test]
 fn the_neighbourhoods_of_ucla_come_nearest_first() {
-    let answer = parse(&Embedded::open().nearby(circle(UCLA, 10.0), 10));
+    let answer = parse(&Embedded::open().nearby(circle(UCLA, 10.0), 10).json);
     let names: Vec<_> = results(&answer).iter().map(|place| place["name"].as_str().unwrap()).collect();
     assert_eq!(
         names,
@@ -183,7 +183,7 @@ proptest! {
         centre in centres(), radius_km in radii(), bound in 0..=20_usize,
     ) {
         let circle = circle(centre, radius_km);
-        let answer = EVERYWHERE.provider.nearby(circle, bound);
+        let answer = EVERYWHERE.provider.nearby(circle, bound).json;
         let json = parse(&answer);
         let hits = EVERYWHERE.distances(circle).filter(|km| *km <= radius_km).count();
         prop_assert_eq!(&json["status"], if hits == 0 { "ZERO_RESULTS" } else { "OK" });

@@ -35,7 +35,7 @@ fn refused(text: impl AsRef<[u8]>) -> String {
 
 /// The names and the first types of the places around Sampleville, nearest first.
 fn names(data: &Dataset) -> Vec<(String, String)> {
-    let answer: Value = serde_json::from_str(&data.nearby(SAMPLEVILLE, 20)).unwrap();
+    let answer: Value = serde_json::from_str(&data.nearby(SAMPLEVILLE, 20).json).unwrap();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let results = answer["results"].as_array().unwrap();
     results.iter().map(|place| (text(&place["name"]), text(&place["types"][0]))).collect()
@@ -79,7 +79,7 @@ fn a_geonames_dump() {
         [(6, "its latitude is not from -90 to 90".to_owned()), (7, "it has 3 columns, not 19".to_owned())]
     );
     // GeoNames asks to be credited, whether the user thought of it or not.
-    assert!(data.nearby(SAMPLEVILLE, 1).contains("geonames.org"));
+    assert!(data.nearby(SAMPLEVILLE, 1).json.contains("geonames.org"));
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn an_answer_has_the_shape_of_google_s() {
     let (_folder, path) = file(text);
     let credit = "<a href=\"https://a.example\">A & B</a>";
     let data = Dataset::read(&PlacesFile { path, attribution: Some(credit.into()) }).unwrap();
-    let answer: Value = serde_json::from_str(&data.nearby(SAMPLEVILLE, 5)).unwrap();
+    let answer: Value = serde_json::from_str(&data.nearby(SAMPLEVILLE, 5).json).unwrap();
     assert_eq!(
         answer,
         serde_json::json!({
@@ -110,7 +110,7 @@ fn an_answer_has_the_shape_of_google_s() {
             "status": "OK",
         })
     );
-    let nothing: Value = serde_json::from_str(&data.nearby(Circle { lat: 0.0, ..SAMPLEVILLE }, 5)).unwrap();
+    let nothing: Value = serde_json::from_str(&data.nearby(Circle { lat: 0.0, ..SAMPLEVILLE }, 5).json).unwrap();
     assert_eq!(nothing, serde_json::json!({ "html_attributions": [], "results": [], "status": "ZERO_RESULTS" }));
 }
 
@@ -118,7 +118,7 @@ fn an_answer_has_the_shape_of_google_s() {
 fn two_places_at_one_point_have_two_identities_whatever_they_are() {
     let at = |name, code| geonames(name, "34.05", "-118.45", "S", code);
     let data = read([at("A", "MUS"), at("B", "HTL"), at("C", "MUS")].concat());
-    let answer: Value = serde_json::from_str(&data.nearby(SAMPLEVILLE, 5)).unwrap();
+    let answer: Value = serde_json::from_str(&data.nearby(SAMPLEVILLE, 5).json).unwrap();
     let ids: Vec<&str> =
         answer["results"].as_array().unwrap().iter().map(|r| r["place_id"].as_str().unwrap()).collect();
     let first = "herd:file:+3405000-11845000";
@@ -253,7 +253,7 @@ fn a_large_file_of_each_format_is_read_whole() {
         let data = read(text);
         assert_eq!((data.len(), data.bad().count), (20_000, 0), "{data}");
         let (lat, lng) = at(12_345);
-        let answer: Value = serde_json::from_str(&data.nearby(Circle { lat, lng, radius_km: 0.1 }, 20)).unwrap();
+        let answer: Value = serde_json::from_str(&data.nearby(Circle { lat, lng, radius_km: 0.1 }, 20).json).unwrap();
         assert_eq!(answer["results"][0]["name"], "Place 12345");
     }
 }

@@ -10,7 +10,6 @@ use tokio::runtime::Builder;
 use crate::config::{self, Config, counted};
 use crate::places::google::Google;
 use crate::places::google::failure::Failure;
-use crate::places::google::legacy::Envelope;
 use crate::places::{Circle, Places, Provider, Unready};
 
 /// Where there is something for every provider: the campus of UCLA and what is around it.
@@ -74,7 +73,7 @@ pub fn look(config: &Config, ask: bool) -> Finding {
 fn question(provider: &Provider) -> Result<Asked, Failure> {
     let runtime = Builder::new_current_thread().enable_all().build().map_err(|_| Failure::NoClient)?;
     let start = Instant::now();
-    let json = runtime.block_on(async {
+    let answer = runtime.block_on(async {
         match provider {
             Provider::Google(settings, key) => Google::open(settings, key.clone(), 1).nearby(QUESTION, 20).await,
             local => Ok(Places::open(local, 1).nearby(QUESTION, 20).await),
@@ -82,7 +81,7 @@ fn question(provider: &Provider) -> Result<Asked, Failure> {
     });
     runtime.shutdown_background();
     let took_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
-    Ok(Asked { places: Envelope::read(json?.into_bytes(), 200)?.results(), took_ms })
+    Ok(Asked { places: answer?.places, took_ms })
 }
 
 impl Finding {

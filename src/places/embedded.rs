@@ -5,7 +5,7 @@
 
 use super::gazetteer::{Gazetteer, Place};
 use super::local::{self, Data};
-use super::{Circle, search};
+use super::{Answer, Circle, search};
 
 /// What CC BY 4.0 asks for, in the place that Google keeps for it.
 pub(super) const CREDIT: &str = "Places: <a href=\"https://www.geonames.org/\">GeoNames</a>, \
@@ -44,13 +44,13 @@ impl Embedded {
 
     /// The `bound` places of `circle` nearest to its centre, as [`super::Places::nearby`] answers.
     #[must_use]
-    pub fn nearby(&self, circle: Circle, bound: usize) -> String {
+    pub fn nearby(&self, circle: Circle, bound: usize) -> Answer {
         local::answer(self, circle, bound, None)
     }
 
     /// The same in place of another provider; `info` says so.
     #[must_use]
-    pub fn stand_in(&self, circle: Circle, bound: usize, info: &str) -> String {
+    pub fn stand_in(&self, circle: Circle, bound: usize, info: &str) -> Answer {
         local::answer(self, circle, bound, Some(info))
     }
 

@@ -4,7 +4,7 @@
 
 use super::gazetteer::{DEGREE, Gazetteer, POLE, Place, TURN};
 use super::search::nearest;
-use super::{Circle, json};
+use super::{Answer, Circle, json};
 
 /// A result is about 800 bytes long, twice its name included.
 const RESULT_BYTES: usize = 900;
@@ -23,7 +23,7 @@ pub(super) trait Data {
 
 /// The `bound` places of `circle` nearest to its centre, as [`super::Places::nearby`] answers; `info` is said beside
 /// them.
-pub(super) fn answer(data: &impl Data, circle: Circle, bound: usize, info: Option<&str>) -> String {
+pub(super) fn answer(data: &impl Data, circle: Circle, bound: usize, info: Option<&str>) -> Answer {
     let gazetteer = data.gazetteer();
     // One place at least: the status tells whether the circle is empty.
     let mut found = nearest(&gazetteer, circle, bound.max(1));
@@ -32,7 +32,7 @@ pub(super) fn answer(data: &impl Data, circle: Circle, bound: usize, info: Optio
     found.truncate(bound);
 
     let mut id = String::new();
-    json::document(ENVELOPE_BYTES + RESULT_BYTES * found.len(), |answer| {
+    let json = json::document(ENVELOPE_BYTES + RESULT_BYTES * found.len(), |answer| {
         answer.field("html_attributions").array(|credits| {
             if let Some(credit) = credit {
                 credits.item().string(credit);
@@ -50,7 +50,8 @@ pub(super) fn answer(data: &impl Data, circle: Circle, bound: usize, info: Optio
             }
         });
         answer.field("status").string(status);
-    })
+    });
+    Answer { json, status, places: found.len() }
 }
 
 fn print(result: &mut json::Object<'_>, data: &impl Data, place: &Place<'_>, id: &str) {

@@ -36,6 +36,17 @@ pub struct Circle {
     pub radius_km: f64,
 }
 
+/// What a provider says of a circle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The shape of a Google Places Nearby Search (Legacy).
+    pub json: String,
+    /// The status in it: one of Google's words.
+    pub status: &'static str,
+    /// How many results are in it.
+    pub places: usize,
+}
+
 /// The configured provider with what it needs, whole and proven; the same for all servers of a process.
 #[derive(Debug, Clone)]
 pub enum Provider {
@@ -85,12 +96,6 @@ impl Provider {
             }
             _ => None,
         }
-    }
-
-    /// Whether its answers may be kept, in a log for instance. Google's terms forbid it.
-    #[must_use]
-    pub fn may_be_kept(&self) -> bool {
-        !matches!(self, Self::Google(..))
     }
 }
 
@@ -193,7 +198,7 @@ impl Places {
     ///
     /// The status tells about the circle, not about the cut: with a bound of 0 it is `OK` over no results
     /// where there are places, and `ZERO_RESULTS` where there are none.
-    pub async fn nearby(&self, circle: Circle, bound: usize) -> String {
+    pub async fn nearby(&self, circle: Circle, bound: usize) -> Answer {
         match self {
             Self::Embedded(embedded) => embedded.nearby(circle, bound),
             Self::File(data) => data.nearby(circle, bound),
@@ -221,13 +226,14 @@ const STAND_IN: &str = "herdctl: live provider unavailable, answered from embedd
 /// The answer of a provider that failed: Google's own envelope of a failure, with its status word and an
 /// `error_message` of ours.
 #[must_use]
-pub fn failure(why: &Failure) -> String {
-    json::document(256, |answer| {
+pub fn failure(why: &Failure) -> Answer {
+    let json = json::document(256, |answer| {
         answer.field("error_message").string(&format!("herdctl: {why}"));
         answer.field("html_attributions").array(|_| {});
         answer.field("results").array(|_| {});
         answer.field("status").string(why.status());
-    })
+    });
+    Answer { json, status: why.status(), places: 0 }
 }
 
 /// Google counts in metres. To the micrometre: a product with 1,000 shows no digits that nobody has said.

@@ -17,7 +17,7 @@ const EARTH_RADIUS_KM: f64 = 6_371.008_8;
 #[must_use]
 pub fn nearest(gazetteer: &Gazetteer<'_>, circle: Circle, bound: usize) -> Vec<usize> {
     let frame = Frame::around(circle);
-    let centre = Centre::of(circle);
+    let centre = Centre::of(circle, &frame);
     let rim = half_versine(circle.radius_km / EARTH_RADIUS_KM);
     let mut nearest = Nearest { bound, heap: BinaryHeap::new() };
     for (south, west) in frame.cells() {
@@ -25,6 +25,9 @@ pub fn nearest(gazetteer: &Gazetteer<'_>, circle: Circle, bound: usize) -> Vec<u
         for (number, lat, lng) in gazetteer.band(south, west, frame.south..=frame.north) {
             let lng = lng + turns;
             if (frame.west..=frame.east).contains(&lng) {
+                if centre.at_least(lat, lng) > rim.min(nearest.farthest()) {
+                    continue;
+                }
                 let far = centre.half_versine_to(lat, lng);
                 if far <= rim {
                     nearest.offer(far, number);
@@ -81,6 +84,11 @@ fn units(degrees: f64) -> i32 {
     (degrees * f64::from(DEGREE)).round() as i32
 }
 
+/// 1e-5° to degrees.
+fn degrees(units: i32) -> f64 {
+    f64::from(units) / f64::from(DEGREE)
+}
+
 /// The point from which distances are taken.
 ///
 /// A distance is told by its half-versine, `sin²(distance / 2R)`: it grows with the distance, and it is
@@ -89,15 +97,35 @@ struct Centre {
     lat: f64,
     lng: f64,
     cos_lat: f64,
+    /// What a degree to the north and one to the east add to a half-versine at the least, when squared, anywhere in
+    /// the frame.
+    north_least: f64,
+    east_least: f64,
 }
 
 impl Centre {
-    fn of(circle: Circle) -> Self {
-        Self { lat: circle.lat, lng: circle.lng, cos_lat: circle.lat.to_radians().cos() }
+    fn of(circle: Circle, frame: &Frame) -> Self {
+        let cos_lat = circle.lat.to_radians().cos();
+        let [south, north] = [frame.south, frame.north].map(|lat| degrees(lat).to_radians().cos());
+        let flat = flatness(degrees(frame.north - frame.south));
+        Self {
+            lat: circle.lat,
+            lng: circle.lng,
+            cos_lat,
+            north_least: flat,
+            east_least: flatness(degrees(frame.east - frame.west)) * cos_lat * south.min(north).max(0.0),
+        }
+    }
+
+    /// Never more than [`half_versine_to`](Self::half_versine_to), without its trigonometry: it spares most of it,
+    /// once the nearest are near.
+    fn at_least(&self, lat: i32, lng: i32) -> f64 {
+        let (north, east) = (degrees(lat) - self.lat, degrees(lng) - self.lng);
+        north * north * self.north_least + east * east * self.east_least
     }
 
     fn half_versine_to(&self, lat: i32, lng: i32) -> f64 {
-        let (lat, lng) = (f64::from(lat) / f64::from(DEGREE), f64::from(lng) / f64::from(DEGREE));
+        let (lat, lng) = (degrees(lat), degrees(lng));
         let (north, east) = ((lat - self.lat).to_radians(), (lng - self.lng).to_radians());
         half_versine(north) + self.cos_lat * lat.to_radians().cos() * half_versine(east)
     }
@@ -106,6 +134,13 @@ impl Centre {
 fn half_versine(angle: f64) -> f64 {
     let sine = (angle / 2.0).sin();
     sine * sine
+}
+
+/// By how much the half-versine of an angle is at least that angle's square, both in degrees, for all angles up to
+/// `most`: `sin²x ≥ x² (1 - x²/3)`, and a little less for what rounding takes.
+fn flatness(most: f64) -> f64 {
+    let half = most.to_radians() / 2.0;
+    (1.0 - half * half / 3.0).max(0.0) * (0.5_f64.to_radians()).powi(2) * (1.0 - 1e-9)
 }
 
 /// The `bound` nearest of what it is offered.
@@ -125,6 +160,14 @@ impl Nearest {
             && candidate < *farthest
         {
             *farthest = candidate;
+        }
+    }
+
+    /// What is farther than this is of no interest.
+    fn farthest(&self) -> f64 {
+        match self.heap.peek() {
+            Some(&(farthest, _)) if self.heap.len() >= self.bound => f64::from_bits(farthest),
+            _ => f64::INFINITY,
         }
     }
 

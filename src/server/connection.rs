@@ -24,8 +24,7 @@ use super::events::{self, Answer, Hops, News, What};
 use super::record::Level;
 use super::socket::{self, Outbox, Socket};
 use super::state::{Admission, Server};
-use super::{clock, link};
-use crate::config::Traffic;
+use super::{clock, link, lookup};
 use crate::limits;
 use crate::protocol::atlas::Edition;
 use crate::protocol::hello;
@@ -66,7 +65,7 @@ struct Client {
     held_bytes: usize,
     outbox: Outbox,
     /// The places for a question; what comes after it waits.
-    lookup: Option<Pin<Box<dyn Future<Output = Vec<u8>>>>>,
+    lookup: Option<Pin<Box<dyn Future<Output = lookup::Answer>>>>,
     /// A first line has been looked at: this is no neighbour.
     spoke: bool,
     /// The client has closed its side.
@@ -90,8 +89,8 @@ struct Held {
     refused: u64,
     /// When the commands had been read.
     read_at: Option<Instant>,
-    /// They are one answer to a question, on many lines.
-    is_places: bool,
+    /// They are one answer to a question, on many lines, of which the log says this.
+    places: Option<lookup::Told>,
 }
 
 /// Lines of one burst that were refused for more than their form.
@@ -206,9 +205,8 @@ impl Client {
                 },
                 answer = poll_lookup(&mut self.lookup), if self.lookup.is_some() => {
                     self.lookup = None;
-                    self.server.vitals.counts.looked_up(&answer);
-                    let read_at = Some(self.heard_at);
-                    self.hold(Held { bytes: answer, is_places: true, read_at, ..Held::default() });
+                    let (lookup::Answer { bytes, told }, read_at) = (answer, Some(self.heard_at));
+                    self.hold(Held { bytes, places: Some(told), read_at, ..Held::default() });
                 }
                 () = server.confirmations.moved.notified(), if !self.held.is_empty() => {}
                 _ = write.writable(), if !self.outbox.is_empty() => {}
@@ -367,10 +365,9 @@ impl Client {
     fn log_said(&self, held: &Held) {
         let (journal, now) = (&self.server.journal, clock::now());
         let hops = self.server.herald.hops();
-        let first = if held.is_places && self.server.config.log.traffic != Traffic::Off {
-            journal.client_traffic(now, Level::Out, &self.who, &self.server.lookups.logged(&held.bytes))
-        } else {
-            journal.client_traffic(now, Level::Out, &self.who, &held.bytes)
+        let first = match held.places {
+            Some(told) => journal.client_traffic(now, Level::Out, &self.who, &told.of(&held.bytes)),
+            None => journal.client_traffic(now, Level::Out, &self.who, &held.bytes),
         };
         if let Some(mut hops) = hops {
             self.answered(held, &mut hops);
@@ -380,10 +377,10 @@ impl Client {
 
     fn answered(&self, held: &Held, hops: &mut Hops<'_>) {
         let lines = held.bytes.split_inclusive(|&byte| byte == b'\n');
-        for line in lines.take(if held.is_places { 1 } else { usize::MAX }) {
+        for line in lines.take(if held.places.is_some() { 1 } else { usize::MAX }) {
             let client = events::client_of(line);
             let answer = match client {
-                Some(_) if held.is_places => Answer::Places,
+                Some(_) if held.places.is_some() => Answer::Places,
                 Some(_) => Answer::Report,
                 None => Answer::Refusal,
             };
@@ -394,8 +391,8 @@ impl Client {
     /// Counts what was answered, and how long that took since it had been read.
     fn count_said(&self, held: &Held) {
         let counts = &self.server.vitals.counts;
-        let places = u64::from(held.is_places);
-        let refusals = if held.is_places { 0 } else { held.refused };
+        let places = u64::from(held.places.is_some());
+        let refusals = if held.places.is_some() { 0 } else { held.refused };
         counts::add(&counts.answers_report, held.waiting);
         counts::add(&counts.answers_places, places);
         counts::add(&counts.answers_refusal, refusals);
@@ -456,7 +453,7 @@ fn count_sightings(counts: &Counts, new: u64, reports: u64) {
     counts::add(&counts.stale, reports - new);
 }
 
-async fn poll_lookup(lookup: &mut Option<Pin<Box<dyn Future<Output = Vec<u8>>>>>) -> Vec<u8> {
+async fn poll_lookup(lookup: &mut Option<Pin<Box<dyn Future<Output = lookup::Answer>>>>) -> lookup::Answer {
     match lookup {
         Some(lookup) => lookup.await,
         None => std::future::pending().await,

@@ -6,74 +6,59 @@
 
 use std::sync::Arc;
 
-use memchr::{memchr, memchr_iter};
+use memchr::memchr;
 
-use crate::places::google::legacy::Envelope;
-use crate::places::{Circle, Places, Provider};
+use crate::places::{self, Circle, Places, Provider};
 use crate::protocol::query::Query;
 
 use super::vitals::Vitals;
 
 pub(super) struct Lookups {
     places: Places,
-    may_be_kept: bool,
     vitals: Arc<Vitals>,
+}
+
+/// The whole answer to a `WHATSAT`, to be written at once.
+pub(super) struct Answer {
+    pub bytes: Vec<u8>,
+    pub told: Told,
+}
+
+/// What the log says of an answer's places: hundreds of lines for each would bury everything else, and Google's terms
+/// forbid to keep what is Google's.
+#[derive(Clone, Copy)]
+pub(super) struct Told {
+    status: &'static str,
+    places: usize,
 }
 
 impl Lookups {
     /// Looks up with `provider`, which is asked for at most `at_once` answers at a time.
     pub(super) fn new(provider: &Provider, at_once: usize, vitals: Arc<Vitals>) -> Self {
-        Self { places: Places::open(provider, at_once), may_be_kept: provider.may_be_kept(), vitals }
+        Self { places: Places::open(provider, at_once), vitals }
     }
 
-    /// The whole answer, to be written at once.
-    pub(super) async fn answer(&self, query: &Query) -> Vec<u8> {
+    pub(super) async fn answer(&self, query: &Query) -> Answer {
         // A provider in memory never waits; without this, a client that pipelines questions would keep the
         // server to itself.
         tokio::task::yield_now().await;
         let circle = Circle { lat: query.place.latitude, lng: query.place.longitude, radius_km: query.radius_km };
-        let json = self.places.nearby(circle, query.bound).await;
+        let places::Answer { json, status, places } = self.places.nearby(circle, query.bound).await;
         self.vitals.show_places(self.places.condition());
-        query.answer(&json)
-    }
-
-    /// What the log says of an answer: its `AT` line, and its places on one line, for hundreds of records for one
-    /// answer would bury everything else. Of what may not be kept, only what came of it.
-    pub(super) fn logged(&self, answer: &[u8]) -> Vec<u8> {
-        let at_line = memchr(b'\n', answer).unwrap_or(answer.len());
-        let mut text = Vec::with_capacity(answer.len());
-        text.extend_from_slice(&answer[..at_line]);
-        text.push(b'\n');
-        if self.may_be_kept {
-            push_on_one_line(&answer[at_line..], &mut text);
-        } else {
-            let json = &answer[text.len().min(answer.len())..];
-            text.extend_from_slice(summary(json).as_bytes());
-        }
-        text.push(b'\n');
-        text
+        self.vitals.counts.looked_up(status);
+        Answer { bytes: query.answer(&json), told: Told { status, places } }
     }
 }
 
-/// Appends lines with a space between them, without their margins.
-fn push_on_one_line(lines: &[u8], text: &mut Vec<u8>) {
-    let mut start = 0;
-    for end in memchr_iter(b'\n', lines).chain([lines.len()]) {
-        let line = lines[start..end].trim_ascii();
-        if !line.is_empty() {
-            text.extend_from_slice(line);
-            text.push(b' ');
-        }
-        start = end + 1;
-    }
-    text.pop();
-}
-
-/// `(5 places, 3412 bytes)`, or `(REQUEST_DENIED, 168 bytes)`
-fn summary(json: &[u8]) -> String {
-    let bytes = json.len();
-    match Envelope::read(json.to_vec(), 200) {
-        Ok(envelope) => format!("({} places, {bytes} bytes)", envelope.results()),
-        Err(why) => format!("({}, {bytes} bytes)", why.status()),
+impl Told {
+    /// The `AT` line of `answer`, and `(5 places, 3412 bytes)` or `(REQUEST_DENIED, 168 bytes)` for the rest.
+    pub(super) fn of(self, answer: &[u8]) -> Vec<u8> {
+        let at_line = memchr(b'\n', answer).map_or(answer.len(), |end| end + 1);
+        let bytes = answer.len() - at_line;
+        let rest = match self.status {
+            "OK" => format!("({} places, {bytes} bytes)\n", self.places),
+            status => format!("({status}, {bytes} bytes)\n"),
+        };
+        [&answer[..at_line], rest.as_bytes()].concat()
     }
 }

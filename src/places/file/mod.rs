@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 use super::gazetteer::{self, Gazetteer, Place};
 use super::local::{self, Data};
-use super::{Circle, embedded};
+use super::{Answer, Circle, embedded};
 use crate::config::{PlacesFile, counted};
 use crate::limits::PLACES_FILE_BYTES_MAX;
 use gather::Gathered;
@@ -89,7 +89,7 @@ impl Dataset {
 
     /// The `bound` places of `circle` nearest to its centre, as [`super::Places::nearby`] answers.
     #[must_use]
-    pub fn nearby(&self, circle: Circle, bound: usize) -> String {
+    pub fn nearby(&self, circle: Circle, bound: usize) -> Answer {
         local::answer(self, circle, bound, None)
     }
 

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::failure::Failure;
+use crate::places::Answer;
 
 pub(super) const PATH: &str = "/maps/api/place/nearbysearch/json";
 
@@ -20,6 +21,7 @@ pub struct Envelope {
     array: Option<Range<usize>>,
     /// Where each result ends.
     ends: Vec<usize>,
+    status: &'static str,
 }
 
 #[derive(Deserialize)]
@@ -46,14 +48,15 @@ impl Envelope {
         let Some(Outline { results, status: Some(status) }) = outline else {
             return Err(stranger(http));
         };
-        match status.as_ref() {
-            "OK" | "ZERO_RESULTS" => {}
+        let status = match status.as_ref() {
+            "OK" => "OK",
+            "ZERO_RESULTS" => "ZERO_RESULTS",
             "REQUEST_DENIED" => return Err(Failure::Refused(None)),
             "OVER_QUERY_LIMIT" => return Err(Failure::Limited),
             "INVALID_REQUEST" => return Err(Failure::Misunderstood),
             "UNKNOWN_ERROR" => return Err(Failure::ItsOwn(http)),
             _ => return Err(Failure::Strange(http)),
-        }
+        };
         let items: Vec<&RawValue> = match results.map(|results| serde_json::from_str(results.get())) {
             Some(Ok(items)) => items,
             Some(Err(_)) => return Err(stranger(http)),
@@ -65,12 +68,16 @@ impl Envelope {
             start..start + part.get().len()
         };
         let (array, ends) = (results.map(range), items.iter().map(|item| range(item).end).collect());
-        Ok(Self { json, array, ends })
+        Ok(Self { json, array, ends, status })
     }
 
     /// The answer with the first `bound` results.
     #[must_use]
-    pub fn cut(&self, bound: usize) -> String {
+    pub fn cut(&self, bound: usize) -> Answer {
+        Answer { json: self.cut_json(bound), status: self.status, places: self.results().min(bound) }
+    }
+
+    fn cut_json(&self, bound: usize) -> String {
         let (Some(array), Some(&last)) = (&self.array, self.ends.last()) else {
             return self.json.clone();
         };
@@ -111,11 +118,14 @@ mod tests {
         let body = "{ \"html_attributions\":[],\r\n\"results\" : [ {\"a\":1.50, \"b\":\"]}\\\"\"} ,\n[2e3],3 ], \"status\":\"OK\",\"x\":[]}";
         let envelope = read(body).unwrap();
         assert_eq!(envelope.results(), 3);
-        assert_eq!(envelope.cut(3), body);
-        assert_eq!(envelope.cut(20), body);
-        assert_eq!(envelope.cut(2), body.replace(",3 ]", " ]"));
-        assert_eq!(envelope.cut(1), body.replace(" ,\n[2e3],3 ]", " ]"));
-        assert_eq!(envelope.cut(0), "{ \"html_attributions\":[],\r\n\"results\" : [], \"status\":\"OK\",\"x\":[]}");
+        assert_eq!(envelope.cut(3).json, body);
+        assert_eq!(envelope.cut(20).json, body);
+        assert_eq!(envelope.cut(2).json, body.replace(",3 ]", " ]"));
+        assert_eq!(envelope.cut(1).json, body.replace(" ,\n[2e3],3 ]", " ]"));
+        assert_eq!(
+            envelope.cut(0).json,
+            "{ \"html_attributions\":[],\r\n\"results\" : [], \"status\":\"OK\",\"x\":[]}"
+        );
     }
 
     #[test]
@@ -124,7 +134,7 @@ mod tests {
             [r#"{"status":"ZERO_RESULTS","results":[]}"#, r#"{"status":"OK"}"#, r#"{"status":"OK","results":null}"#]
         {
             let envelope = read(body).unwrap();
-            assert_eq!((envelope.results(), envelope.cut(5)), (0, body.to_owned()));
+            assert_eq!((envelope.cut(5).places, envelope.cut(5).json), (0, body.to_owned()));
         }
     }
 
@@ -167,7 +177,7 @@ mod tests {
         ) {
             let whole = serde_json::json!({ "html_attributions": [], "results": results, "status": "OK" });
             let body = if pretty { serde_json::to_string_pretty(&whole) } else { serde_json::to_string(&whole) }.unwrap();
-            let cut: serde_json::Value = serde_json::from_str(&read(&body).unwrap().cut(bound)).unwrap();
+            let cut: serde_json::Value = serde_json::from_str(&read(&body).unwrap().cut(bound).json).unwrap();
             prop_assert_eq!(cut["results"].as_array().unwrap(), &whole["results"].as_array().unwrap()[..bound.min(results.len())]);
             prop_assert_eq!(&cut["status"], "OK");
         }

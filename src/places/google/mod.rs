@@ -24,7 +24,7 @@ use tokio::time::{Duration, Instant, sleep, timeout_at};
 use tracing::{error, info, warn};
 
 use super::key::Key;
-use super::{Circle, Condition};
+use super::{Answer, Circle, Condition};
 use crate::config::{self, GoogleApi};
 use crate::limits;
 use breaker::Breaker;
@@ -71,7 +71,7 @@ impl Google {
     /// # Errors
     ///
     /// Why there is no answer, at the latest after [`limits::LOOKUP_MAX`].
-    pub async fn nearby(&self, circle: Circle, bound: usize) -> Result<String, Failure> {
+    pub async fn nearby(&self, circle: Circle, bound: usize) -> Result<Answer, Failure> {
         Ok(self.ask(circle).await?.cut(bound))
     }
 

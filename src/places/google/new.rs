@@ -343,7 +343,7 @@ mod tests {
     use super::*;
 
     fn told(body: &str) -> serde_json::Value {
-        serde_json::from_str(&read(body.as_bytes(), 200).unwrap().cut(20)).unwrap()
+        serde_json::from_str(&read(body.as_bytes(), 200).unwrap().cut(20).json).unwrap()
     }
 
     #[test]
