@@ -103,6 +103,9 @@ pub const RETELL_FIRST: Duration = Duration::from_millis(1);
 pub const RETELL_MAX: Duration = Duration::from_millis(250);
 /// One read takes so much: a burst of a thousand lines or so, heard without letting others in between.
 pub const READ_BYTES: usize = 64 * 1024;
+/// Questions of one client whose places are at hand are answered so many in one write, without letting others in
+/// between: full answers of 15 kB make one write of a burst.
+pub const QUESTIONS_AT_ONCE: usize = 4;
 
 // Faults.
 

@@ -14,6 +14,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use futures_util::future::FutureExt;
 use memchr::memchr;
 use tokio::net::TcpStream;
 use tokio::task::yield_now;
@@ -203,11 +204,7 @@ impl Client {
                     Ok(bytes) => self.take_in(bytes),
                     Err(why) => return End::Left(Gone::Broken(why)),
                 },
-                answer = poll_lookup(&mut self.lookup), if self.lookup.is_some() => {
-                    self.lookup = None;
-                    let (lookup::Answer { bytes, told }, read_at) = (answer, Some(self.heard_at));
-                    self.hold(Held { bytes, places: Some(told), read_at, ..Held::default() });
-                }
+                answer = poll_lookup(&mut self.lookup), if self.lookup.is_some() => self.take_places(answer),
                 () = server.confirmations.moved.notified(), if !self.held.is_empty() => {}
                 _ = write.writable(), if !self.outbox.is_empty() => {}
                 () = server.leave.notified() => {}
@@ -262,9 +259,29 @@ impl Client {
         None
     }
 
-    /// Hears the lines that have come. No await from reading to knowing: a report is known and owed to every link,
-    /// or neither.
+    /// Hears the lines that have come, and takes the places that are at hand: a few answers in one write, but not so
+    /// many that a client that pipelines questions would keep the server to itself.
     fn hear(&mut self) {
+        for _ in 0..limits::QUESTIONS_AT_ONCE {
+            self.hear_lines();
+            let at_hand = self.lookup.as_mut().and_then(FutureExt::now_or_never);
+            let Some(answer) = at_hand else { return };
+            self.take_places(answer);
+            if !self.can_hear() {
+                return;
+            }
+        }
+    }
+
+    fn take_places(&mut self, answer: lookup::Answer) {
+        let lookup::Answer { bytes, told } = answer;
+        self.lookup = None;
+        self.hold(Held { bytes, places: Some(told), read_at: Some(self.heard_at), ..Held::default() });
+    }
+
+    /// Hears lines up to a question. No await from reading to knowing: a report is known and owed to every link, or
+    /// neither.
+    fn hear_lines(&mut self) {
         let server = Rc::clone(&self.server);
         let (now, line_bytes_max) = (clock::now(), server.line_bytes_max());
         let (mut heard, mut refused) = (0, Refused::default());

@@ -38,10 +38,8 @@ impl Lookups {
         Self { places: Places::open(provider, at_once), vitals }
     }
 
+    /// A provider in memory never waits.
     pub(super) async fn answer(&self, query: &Query) -> Answer {
-        // A provider in memory never waits; without this, a client that pipelines questions would keep the
-        // server to itself.
-        tokio::task::yield_now().await;
         let circle = Circle { lat: query.place.latitude, lng: query.place.longitude, radius_km: query.radius_km };
         let places::Answer { json, status, places } = self.places.nearby(circle, query.bound).await;
         self.vitals.show_places(self.places.condition());
