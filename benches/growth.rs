@@ -130,9 +130,10 @@ fn page(crowds: &[f64], herds: &[f64]) -> String {
 }
 
 fn table(what: &str, sizes: &[usize], costs: &[f64]) -> String {
-    let rows = sizes.iter().zip(costs).map(|(&size, cost)| {
-        format!("| {} | {cost:.0} ns | {:.2} |\n", plot::count(size as f64), cost / costs[0])
-    });
+    let rows = sizes
+        .iter()
+        .zip(costs)
+        .map(|(&size, cost)| format!("| {} | {cost:.0} ns | {:.2} |\n", plot::count(size as f64), cost / costs[0]));
     format!("| {what} | an update and server | ratio |\n|---:|---:|---:|\n{}", rows.collect::<String>())
 }
 

@@ -73,8 +73,7 @@ impl Panel<'_> {
         for &mark in self.across.1 {
             let (x, label) = (left + self.x(mark), count(mark));
             let _ = writeln!(svg, "<path d=\"M{x:.1} {TOP}v{}\" stroke=\"#ddd\"/>", PANEL.1);
-            let _ =
-                writeln!(svg, "<text x=\"{x:.1}\" y=\"{}\" text-anchor=\"middle\">{label}</text>", bottom + 15.0);
+            let _ = writeln!(svg, "<text x=\"{x:.1}\" y=\"{}\" text-anchor=\"middle\">{label}</text>", bottom + 15.0);
         }
         let _ = writeln!(
             svg,
