@@ -30,6 +30,8 @@ use crate::limits::PEM_BYTES_MAX;
 /// By what one server knows its neighbours, and they know it.
 #[derive(Clone)]
 pub struct Tls {
+    files: Arc<config::Tls>,
+    server: Arc<str>,
     pem: Arc<Pem>,
     /// For connections that it accepts: whoever connects must show a certificate of the authority. Whether it is that
     /// of the server it claims to be is for [`is_for`] to say.
@@ -107,7 +109,7 @@ impl Tls {
     ///
     /// [`Flaw`]: a file cannot be read or used, or the server's neighbours would refuse its certificate.
     pub fn load(files: &config::Tls, server: &str) -> Result<Self, Flaw> {
-        Self::of(Pem::read(files, server)?, files, server)
+        Self::of(Pem::read(files, server)?, Arc::new(files.clone()), server.into())
     }
 
     /// The same, if a file has changed since; nothing if none has.
@@ -115,13 +117,22 @@ impl Tls {
     /// # Errors
     ///
     /// As [`Tls::load`].
-    pub fn reload(&self, files: &config::Tls, server: &str) -> Result<Option<Self>, Flaw> {
-        let pem = Pem::read(files, server)?;
-        if pem == *self.pem { Ok(None) } else { Self::of(pem, files, server).map(Some) }
+    pub fn reload(&self) -> Result<Option<Self>, Flaw> {
+        let pem = Pem::read(&self.files, &self.server)?;
+        if pem == *self.pem {
+            return Ok(None);
+        }
+        Self::of(pem, Arc::clone(&self.files), Arc::clone(&self.server)).map(Some)
     }
 
-    fn of(pem: Pem, files: &config::Tls, server: &str) -> Result<Self, Flaw> {
-        let (certificate, key) = (files.certificate_of(server), files.key_of(server));
+    /// The name that a server's certificate must be for.
+    #[must_use]
+    pub fn name_of(&self, server: &str) -> ServerName<'static> {
+        ServerName::DnsName(self.files.name_of(server))
+    }
+
+    fn of(pem: Pem, files: Arc<config::Tls>, server: Arc<str>) -> Result<Self, Flaw> {
+        let (certificate, key) = (files.certificate_of(&server), files.key_of(&server));
         let roots = Arc::new(roots(&pem.authority).ok_or_else(|| flaw(&files.authority, What::NoCertificate))?);
         let chain = certificates(&pem.certificate).ok_or_else(|| flaw(&certificate, What::NoCertificate))?;
         let unusable =
@@ -137,9 +148,10 @@ impl Tls {
         let mut dialling = dialling.with_client_auth_cert(chain.clone(), shown).map_err(unusable)?;
         dialling.resumption = Resumption::disabled();
 
-        let name = ServerName::DnsName(files.name_of(server));
+        let name = ServerName::DnsName(files.name_of(&server));
         let ends = prove(&roots, &chain, &name).map_err(|why| flaw(&certificate, What::Refused(why)))?;
-        Ok(Self { pem: Arc::new(pem), accepting: Arc::new(accepting), dialling: Arc::new(dialling), ends })
+        let (pem, accepting, dialling) = (Arc::new(pem), Arc::new(accepting), Arc::new(dialling));
+        Ok(Self { files, server, pem, accepting, dialling, ends })
     }
 }
 
@@ -218,10 +230,7 @@ pub fn words(why: &Error) -> String {
 }
 
 fn of_certificate(why: &CertificateError) -> String {
-    let at = |time: &UnixTime| {
-        let second = i64::try_from(time.as_secs()).ok();
-        second.and_then(|second| jiff::Timestamp::from_second(second).ok()).unwrap_or_default()
-    };
+    let at = |time: &UnixTime| moment(time.as_secs());
     match why {
         CertificateError::ExpiredContext { not_after, .. } => format!("its certificate ended at {}", at(not_after)),
         CertificateError::NotValidYetContext { not_before, .. } => {
@@ -238,6 +247,12 @@ fn of_certificate(why: &CertificateError) -> String {
         }
         other => format!("its certificate cannot be used: {other}"),
     }
+}
+
+/// Seconds since 1970 as a moment.
+#[must_use]
+pub fn moment(seconds: u64) -> jiff::Timestamp {
+    i64::try_from(seconds).ok().and_then(|second| jiff::Timestamp::from_second(second).ok()).unwrap_or_default()
 }
 
 /// The names in a certificate, as rustls tells them: `DnsName("Clark")`.
@@ -257,12 +272,14 @@ fn names(presented: &[String]) -> String {
 fn of_alert(alert: AlertDescription) -> String {
     match alert {
         AlertDescription::CertificateExpired => "it says that our certificate has ended, or has not begun".into(),
-        AlertDescription::UnknownCA => "it does not know the authority of our certificate".into(),
+        // The second of an authority that has the name, and not the key, of the one that is trusted.
+        AlertDescription::UnknownCA | AlertDescription::DecryptError => {
+            "it does not trust the authority of our certificate".into()
+        }
         AlertDescription::CertificateRequired => "it wants to see a certificate".into(),
         AlertDescription::BadCertificate
         | AlertDescription::CertificateUnknown
-        | AlertDescription::UnsupportedCertificate
-        | AlertDescription::DecryptError => "it refused our certificate; its log says why".into(),
+        | AlertDescription::UnsupportedCertificate => "it refused our certificate; its log says why".into(),
         other => format!("it broke off TLS: {other:?}"),
     }
 }

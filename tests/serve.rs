@@ -173,7 +173,7 @@ fn a_herd_whose_servers_could_not_know_each_other_is_not_served() {
     let refused = field.run("serve Clark --json");
     assert_eq!(refused.code, 5, "{refused:?}");
     assert!(
-        refused.failure()["message"].as_str().unwrap().contains("has no `secret_file`, HERDCTL_SECRET is not set"),
+        refused.failure()["message"].as_str().unwrap().contains("has no `secret_file` and no [tls], HERDCTL_SECRET"),
         "{refused:?}"
     );
     fs::write(field.path("herd.secret"), "open sesame\n").unwrap();

@@ -51,7 +51,7 @@ pub struct Herd {
     /// What is wrong with the links towards each server; it outlives the servers.
     faults: Vec<watch::Sender<Faults>>,
     since: jiff::Timestamp,
-    secret: Secret,
+    pub secret: Secret,
     provider: Provider,
     folder: Folder,
 }
@@ -230,7 +230,7 @@ impl Herd {
     }
 
     pub fn secret(&self) -> &[u8] {
-        &self.secret.keys().spoken
+        &self.secret.keys().expect("it was given one").spoken
     }
 
     /// What a server has logged so far.

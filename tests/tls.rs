@@ -1,16 +1,33 @@
 //! Certificates at both ends of a link: the files that `[tls]` names, and what `check` says of them.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+use std::thread;
 
 use herdctl::config::{self, Config};
+use herdctl::protocol::hello::{Dialing, Identity};
+use herdctl::server::vitals::Phase;
+use herdctl::server::{Secret, Signal};
 use herdctl::tls::Tls;
 use rcgen::ExtendedKeyUsagePurpose;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{
+    ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, StreamOwned,
+    SupportedProtocolVersion,
+};
 
 use crate::commands::Field;
+use crate::hosts::Hosts;
 use crate::support::canary::Folder;
-use crate::support::certificates::{Authority, Wish};
+use crate::support::certificates::{Authority, Signed, Wish};
+use crate::support::{DEADLINE, Herd, wait_until};
 
 /// The part of a herd.toml.
 const TLS: &str =
@@ -85,8 +102,10 @@ fn what_a_neighbour_would_refuse_is_refused_when_it_is_loaded() {
             "Clark.pem: its certificate is not for both serverAuth and clientAuth (extendedKeyUsage)"
         );
     }
-    let of_another = flaw(|tls, _| Authority::new().sign(&wish()).write(tls, "Clark"));
-    assert_eq!(of_another, "Clark.pem: its certificate is not from the authority in [tls]");
+    for of_another in [Authority::called("another"), Authority::new()] {
+        let why = flaw(|tls, _| of_another.sign(&wish()).write(tls, "Clark"));
+        assert_eq!(why, "Clark.pem: its certificate is not from the authority in [tls]", "of the same name or not");
+    }
 }
 
 #[test]
@@ -117,13 +136,13 @@ fn files_are_loaded_again_when_one_has_changed() {
     let files = herd.tls.as_ref().unwrap();
     authority.furnish(&tls, &["Clark"]);
     let loaded = Tls::load(files, "Clark").unwrap();
-    assert!(loaded.reload(files, "Clark").unwrap().is_none());
+    assert!(loaded.reload().unwrap().is_none());
     authority.sign(&Wish { until: 48 * 3600, ..Wish::good("Clark") }).write(&tls, "Clark");
-    let renewed = loaded.reload(files, "Clark").unwrap().expect("another certificate");
+    let renewed = loaded.reload().unwrap().expect("another certificate");
     assert!(renewed.ends > loaded.ends + 20 * 3600);
-    assert!(renewed.reload(files, "Clark").unwrap().is_none());
+    assert!(renewed.reload().unwrap().is_none());
     fs::write(tls.join("Clark.pem"), "half").unwrap();
-    assert!(renewed.reload(files, "Clark").is_err());
+    assert!(renewed.reload().is_err());
 }
 
 #[test]
@@ -161,4 +180,388 @@ fn check_proves_the_certificates_that_are_here() {
     fs::set_permissions(field.path("tls/Bona.key"), fs::Permissions::from_mode(0o640)).unwrap();
     let exposed = field.run("check");
     assert!(exposed.out.contains("others can read or write it\n  chmod 600 "), "{exposed:?}");
+}
+
+#[test]
+fn the_certificates_of_the_readme_are_good() {
+    let script = include_str!("../README.md").split("```sh\n").find(|block| block.contains("openssl req")).unwrap();
+    let script = script.split("```").next().unwrap();
+    let field = Field::new();
+    let mut bash = Command::new("bash");
+    let made = bash.args(["-ec", script]).current_dir(field.path("")).output().unwrap();
+    if made.status.code() == Some(127) {
+        assert!(std::env::var_os("CI").is_none(), "openssl is missing");
+        return;
+    }
+    assert!(made.status.success(), "{made:?}");
+    field.edit(|toml| toml.replace("[log]", &format!("{TLS}[log]")));
+    let check = field.run("check");
+    assert!(check.code == 0 && check.out.contains("✔ tls: 5 certificates"), "{check:?}");
+    assert_eq!(field.run("up -d").code, 0);
+}
+
+// Links.
+
+const SERVERS: [&str; 5] = ["Bailey", "Bona", "Campbell", "Clark", "Jaquez"];
+
+/// The part of a proven herd.toml, with its files in this folder.
+fn tls_in(folder: &Path) -> Option<config::Tls> {
+    herd_in(folder, "").tls
+}
+
+/// Gives a herd that is not yet running certificates from this authority.
+fn certified(authority: &Authority) -> impl FnOnce(&mut Config) {
+    move |config| {
+        let folder = config.directory().to_owned();
+        let names: Vec<&str> = config.servers.iter().map(|server| server.name.as_str()).collect();
+        authority.furnish(&folder.join("tls"), &names);
+        config.tls = tls_in(&folder);
+    }
+}
+
+/// Restarts Bona, who dials, with other files of its own than those of Clark.
+fn restart_bona(herd: &mut Herd, tls: Option<config::Tls>) {
+    herd.kill("Bona");
+    let clarks = Arc::clone(&herd.config);
+    herd.config = Arc::new(Config { tls, ..Config::clone(&clarks) });
+    herd.start("Bona");
+    herd.config = clarks;
+}
+
+#[track_caller]
+fn wait_logged(herd: &Herd, server: &str, words: &str) {
+    wait_until(&format!("{server} to log: {words}"), || herd.log(server).contains(words));
+}
+
+#[test]
+fn a_whole_herd_inside_tls_floods_is_killed_and_catches_up() {
+    let mut herd = Herd::five_with(certified(&Authority::new()));
+    let mut client = herd.client("Clark");
+    for time in 1..=200 {
+        client.say(format!("IAMAT client-{time} +34.068930-118.445127 {time}\n"));
+    }
+    (0..200).for_each(|_| assert!(client.hear().starts_with("AT Clark ")));
+    herd.wait_converged(200);
+    herd.kill("Bona");
+    herd.end("Campbell", Signal::PowerCut).unwrap().unwrap();
+    assert!(herd.client("Bailey").ask("IAMAT alone +1+1 5").starts_with("AT Bailey "));
+    assert!(client.ask("IAMAT meanwhile +1+1 5").starts_with("AT Clark "));
+    herd.start("Bona");
+    herd.start("Campbell");
+    herd.wait_linked();
+    herd.wait_converged(202);
+    // A herd that stops says goodbye inside TLS.
+    herd.end("Jaquez", Signal::Terminate).unwrap().unwrap();
+    wait_logged(&herd, "Clark", "link Jaquez down: closed by the neighbour");
+}
+
+#[test]
+fn more_than_the_kernel_takes_at_once_arrives_whole() {
+    const CLIENTS: usize = 20_000;
+    let mut herd = Herd::two(certified(&Authority::new()));
+    herd.kill("Bona");
+    let mut client = herd.client("Clark");
+    for some in (0..CLIENTS).collect::<Vec<_>>().chunks(500) {
+        client.say(some.iter().map(|n| format!("IAMAT {n}-{} +1-1 5\n", "x".repeat(200))).collect::<String>());
+        some.iter().for_each(|_| assert!(client.hear().starts_with("AT ")));
+    }
+    herd.start("Bona");
+    herd.wait_converged(CLIENTS as u64);
+    // And the other way, while Bona stands still and Clark's writes are not taken.
+    herd.signal("Bona", Signal::Stop);
+    herd.wait_phase("Bona", Phase::Paused);
+    for some in (0..CLIENTS).collect::<Vec<_>>().chunks(500) {
+        client.say(some.iter().map(|n| format!("IAMAT {n}-{} +2-2 6\n", "x".repeat(200))).collect::<String>());
+        some.iter().for_each(|_| assert!(client.hear().starts_with("AT ")));
+    }
+    herd.signal("Bona", Signal::Continue);
+    herd.wait_linked();
+    herd.wait_converged(CLIENTS as u64);
+}
+
+#[test]
+fn what_is_said_between_neighbours_is_not_read_on_the_way() {
+    let herd = Herd::two(certified(&Authority::new()));
+    let (through, heard) = wiretap(herd.address("Clark"));
+    let mut herd = herd;
+    herd.kill("Bona");
+    let clarks = Arc::clone(&herd.config);
+    let mut bonas = Config::clone(&clarks);
+    bonas.servers[1].address = through;
+    herd.config = Arc::new(bonas);
+    herd.start("Bona");
+    herd.config = clarks;
+    assert!(herd.client("Clark").ask("IAMAT in-the-clear +1-1 5").starts_with("AT Clark "));
+    herd.wait_converged(1);
+    let heard = heard.lock().unwrap();
+    assert!(heard.len() > 1000 && heard.starts_with(&[0x16, 0x03]), "{}", heard.len());
+    for secret in ["PEER", "PROOF", "TOLD", "in-the-clear", "test"] {
+        assert!(memchr::memmem::find(&heard, secret.as_bytes()).is_none(), "{secret}");
+    }
+}
+
+/// Hands everything on to that address, both ways, and keeps it.
+fn wiretap(to: SocketAddr) -> (SocketAddr, Arc<Mutex<Vec<u8>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (here, heard) = (listener.local_addr().unwrap(), Arc::new(Mutex::new(Vec::new())));
+    let kept = Arc::clone(&heard);
+    thread::spawn(move || {
+        for inward in listener.incoming().map_while(Result::ok) {
+            let Ok(outward) = TcpStream::connect(to) else { continue };
+            for (mut from, mut to) in [(inward.try_clone().unwrap(), outward.try_clone().unwrap()), (outward, inward)] {
+                let kept = Arc::clone(&kept);
+                thread::spawn(move || {
+                    let mut bytes = [0; 4096];
+                    while let Ok(read @ 1..) = from.read(&mut bytes) {
+                        kept.lock().unwrap().extend_from_slice(&bytes[..read]);
+                        if to.write_all(&bytes[..read]).is_err() {
+                            break;
+                        }
+                    }
+                    let _ = to.shutdown(Shutdown::Both);
+                });
+            }
+        }
+    });
+    (here, heard)
+}
+
+#[test]
+fn clients_speak_plainly_on_the_same_port_whatever_they_begin_with() {
+    let herd = Herd::two(certified(&Authority::new()));
+    let mut client = herd.client("Clark");
+    assert!(client.ask("IAMAT kiwi +1-1 5").starts_with("AT Clark "));
+    assert_eq!(herd.client("Clark").ask("\u{16}"), "? \u{16}\n");
+    assert_eq!(herd.client("Clark").ask("\u{16}x"), "? \u{16}x\n");
+    assert!(client.ask("IAMAT kiwi \u{16}\u{3}\u{1} 5").starts_with("? "), "only at the beginning");
+    herd.wait_converged(1);
+}
+
+#[test]
+fn another_authority_is_refused_and_both_ends_say_so() {
+    let mut herd = Herd::two(certified(&Authority::new()));
+    let other = herd.folder().join("other");
+    Authority::called("another").furnish(&other.join("tls"), &["Bona"]);
+    restart_bona(&mut herd, tls_in(&other));
+    wait_logged(&herd, "Bona", "no link to Clark: its certificate is not from the authority in [tls]");
+    wait_logged(&herd, "Clark", "claimed to be a neighbour, but it does not trust the authority of our certificate");
+    assert_eq!(herd.vitals("Clark").links_live(), 0);
+
+    // Where only the listener does not know the other's authority, the listener says what is wrong.
+    let both = fs::read_to_string(other.join("tls/authority.pem")).unwrap()
+        + &fs::read_to_string(herd.folder().join("tls/authority.pem")).unwrap();
+    fs::write(other.join("tls/authority.pem"), both).unwrap();
+    wait_logged(&herd, "Clark", "claimed to be a neighbour, but its certificate is not from the authority in [tls]");
+    wait_logged(&herd, "Bona", "no link to Clark: it does not trust the authority of our certificate");
+}
+
+#[test]
+fn a_certificate_that_ends_while_the_herd_runs_is_refused_until_it_is_renewed() {
+    let authority = Authority::new();
+    let mut herd = Herd::two(certified(&authority));
+    let (tls, brief) = (herd.folder().join("tls"), herd.folder().join("brief"));
+    authority.furnish(&brief.join("tls"), &["Bona"]);
+    authority.sign(&Wish { until: 2, ..Wish::good("Bona") }).write(&brief.join("tls"), "Bona");
+    restart_bona(&mut herd, tls_in(&brief));
+    herd.wait_linked();
+    wait_until("the certificate to end", || Tls::load(&tls_in(&brief).unwrap(), "Bona").is_err());
+    assert_eq!(herd.vitals("Clark").links_live(), 1, "a link that is up stays up");
+    herd.kill("Clark");
+    herd.start("Clark");
+    wait_logged(&herd, "Clark", "claimed to be a neighbour, but its certificate ended at 2");
+    wait_logged(&herd, "Bona", "no link to Clark: it says that our certificate has ended, or has not begun");
+
+    authority.sign(&Wish::good("Bona")).write(&brief.join("tls"), "Bona");
+    herd.wait_linked();
+    wait_logged(&herd, "Bona", "the certificate has changed: it ends at 2");
+
+    // Files that cannot be used leave a server what it has.
+    fs::write(tls.join("Clark.pem"), "half a cert").unwrap();
+    herd.kill("Bona");
+    herd.start("Bona");
+    herd.wait_linked();
+    wait_logged(&herd, "Clark", "the certificate stays what it was: ");
+}
+
+#[test]
+fn a_certificate_of_another_server_is_refused_at_either_end() {
+    let authority = Authority::new();
+    let mut herd = Herd::two(certified(&authority));
+    // Mallory has a certificate of the authority and knows the secret, and says that it is Bona.
+    herd.kill("Bona");
+    let mallory = authority.sign(&Wish::good("Mallory"));
+    let mut stream = tls_client(&herd, &authority, Some(&mallory), &rustls::version::TLS13);
+    let secret = herd.secret().to_vec();
+    let me = Identity { herd: "test", server: "Bona", run: 7, secret: &secret, also: None };
+    let hello = Dialing::new(me, "Clark", [1; 16]).hello().to_owned();
+    writeln!(stream, "{hello}").unwrap();
+    let mut answer = String::new();
+    BufReader::new(&mut stream).read_line(&mut answer).unwrap();
+    assert_eq!(answer, format!("? {hello}\n"));
+    wait_logged(&herd, "Clark", "claimed to be a neighbour, but its certificate is for Mallory, not for Bona");
+
+    // Mallory listens where Clark did.
+    herd.kill("Clark");
+    let listener = wait_bound(herd.address("Clark"));
+    herd.start("Bona");
+    let (socket, _) = listener.accept().unwrap();
+    let said = serve_tls(socket, &authority, &mallory).unwrap_err().to_string();
+    assert!(said.contains("BadCertificate"), "{said}");
+    wait_logged(&herd, "Bona", "no link to Clark: its certificate is for Mallory, not for Clark");
+}
+
+#[test]
+fn who_speaks_an_older_tls_or_shows_no_certificate_is_refused() {
+    let authority = Authority::new();
+    let mut herd = Herd::two(certified(&authority));
+    let bona = authority.sign(&Wish::good("Bona"));
+    let refused = |certificate: Option<&Signed>, version| {
+        let mut stream = tls_client(&herd, &authority, certificate, version);
+        let mut byte = [0];
+        stream.write_all(b"PEER\n").and_then(|()| stream.read_exact(&mut byte)).unwrap_err().to_string()
+    };
+    let older = refused(Some(&bona), &rustls::version::TLS12);
+    assert!(older.contains("ProtocolVersion"), "{older}");
+    wait_logged(&herd, "Clark", "claimed to be a neighbour, but it does not speak TLS 1.3");
+    let nameless = refused(None, &rustls::version::TLS13);
+    assert!(nameless.contains("CertificateRequired"), "{nameless}");
+    wait_logged(&herd, "Clark", "claimed to be a neighbour, but it shows no certificate");
+
+    // A listener that has only the older one.
+    herd.kill("Clark");
+    let listener = wait_bound(herd.address("Clark"));
+    let (socket, _) = listener.accept().unwrap();
+    let config = ServerConfig::builder_with_protocol_versions(&[&rustls::version::TLS12]);
+    let clark = authority.sign(&Wish::good("Clark"));
+    let config = config.with_no_client_auth().with_single_cert(chain(&clark), key(&clark)).unwrap();
+    let mut stream = StreamOwned::new(ServerConnection::new(Arc::new(config)).unwrap(), socket);
+    assert!(stream.read_exact(&mut [0]).is_err());
+    wait_logged(&herd, "Bona", "no link to Clark: it does not speak TLS 1.3");
+}
+
+#[test]
+fn plain_and_tls_do_not_mix_and_both_ends_say_so() {
+    let mut herd = Herd::two(certified(&Authority::new()));
+    restart_bona(&mut herd, None);
+    wait_logged(&herd, "Clark", "claimed to be a neighbour, but it speaks plainly, and [tls] wants links inside TLS");
+    wait_logged(&herd, "Bona", "no link to Clark: it wants links inside TLS, and herd.toml has no [tls]");
+
+    let tls = herd.config.tls.clone();
+    herd.kill("Clark");
+    herd.config = Arc::new(Config { tls: None, ..Config::clone(&herd.config) });
+    herd.start("Clark");
+    herd.wait_linked();
+    restart_bona(&mut herd, tls);
+    wait_logged(&herd, "Clark", "claimed to be a neighbour, but it speaks TLS, and herd.toml has no [tls]");
+    wait_logged(&herd, "Bona", "no link to Clark: it does not speak TLS");
+    assert_eq!(herd.vitals("Clark").links_live(), 0);
+}
+
+#[test]
+fn the_secret_is_proven_inside_tls_as_well() {
+    let mut herd = Herd::two(certified(&Authority::new()));
+    herd.kill("Bona");
+    herd.secret = Secret::fixed(b"CANARY: another");
+    herd.start("Bona");
+    wait_logged(&herd, "Bona", "no link to Clark: it does not know the herd's secret");
+}
+
+fn chain(signed: &Signed) -> Vec<CertificateDer<'static>> {
+    vec![CertificateDer::from_pem_slice(signed.certificate.as_bytes()).unwrap()]
+}
+
+fn key(signed: &Signed) -> PrivateKeyDer<'static> {
+    PrivateKeyDer::from_pem_slice(signed.key.as_bytes()).unwrap()
+}
+
+fn roots(authority: &Authority) -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap()).unwrap();
+    roots
+}
+
+/// Connects to Clark with TLS of this version, with this certificate or none.
+fn tls_client(
+    herd: &Herd,
+    authority: &Authority,
+    shown: Option<&Signed>,
+    version: &'static SupportedProtocolVersion,
+) -> StreamOwned<ClientConnection, TcpStream> {
+    let config = ClientConfig::builder_with_protocol_versions(&[version]).with_root_certificates(roots(authority));
+    let config = match shown {
+        Some(signed) => config.with_client_auth_cert(chain(signed), key(signed)).unwrap(),
+        None => config.with_no_client_auth(),
+    };
+    let socket = TcpStream::connect(herd.address("Clark")).unwrap();
+    socket.set_read_timeout(Some(DEADLINE)).unwrap();
+    StreamOwned::new(ClientConnection::new(Arc::new(config), "Clark".try_into().unwrap()).unwrap(), socket)
+}
+
+/// Shows this certificate to who has connected, and reads a byte.
+fn serve_tls(socket: TcpStream, authority: &Authority, shown: &Signed) -> std::io::Result<()> {
+    let clients = WebPkiClientVerifier::builder(Arc::new(roots(authority))).build().unwrap();
+    let config = ServerConfig::builder().with_client_cert_verifier(clients);
+    let config = config.with_single_cert(chain(shown), key(shown)).unwrap();
+    StreamOwned::new(ServerConnection::new(Arc::new(config)).unwrap(), socket).read_exact(&mut [0])
+}
+
+fn wait_bound(address: SocketAddr) -> TcpListener {
+    let mut listener = None;
+    wait_until("the address to be free", || {
+        listener = TcpListener::bind(address).ok();
+        listener.is_some()
+    });
+    listener.unwrap()
+}
+
+// Processes.
+
+#[test]
+fn five_hosts_each_with_its_own_key_are_one_herd_with_no_secret() {
+    let mut hosts = Hosts::new(81, "");
+    let authority = Authority::new();
+    for server in SERVERS {
+        let toml = fs::read_to_string(hosts.path(server, "herd.toml")).unwrap();
+        fs::write(hosts.path(server, "herd.toml"), format!("{toml}\n{TLS}")).unwrap();
+        authority.furnish(&hosts.path(server, "tls"), &[server]);
+        hosts.start(server);
+    }
+    hosts.level(0);
+    assert_eq!(hosts.run("Clark", "iamat kiwi +1+1 --to Clark").code, 0);
+    hosts.level(1);
+    hosts.kill("Clark");
+    hosts.start("Clark");
+    hosts.level(1);
+
+    // Bona's new certificate is from somebody else: the events of both ends say what is wrong.
+    hosts.kill("Bona");
+    Authority::new().furnish(&hosts.path("Bona", "tls"), &["Bona"]);
+    hosts.start("Bona");
+    hosts.wait("Bona to run", || hosts.ps("Bona").is_some());
+    let refused = hosts.run("Bona", "wait --event link.refused --since 0 --json").out;
+    assert!(refused.contains("its certificate is not from the authority in [tls]"), "{refused}");
+    // It dials on and on, and each time that is said.
+    let refused = hosts.run("Clark", "events --kind client.gone --since 0 --count 6 --json").out;
+    assert!(refused.contains("it does not trust the authority of our certificate"), "{refused}");
+    authority.furnish(&hosts.path("Bona", "tls"), &["Bona"]);
+    hosts.level(1);
+}
+
+#[test]
+fn a_herd_whose_certificates_are_not_good_does_not_come_up() {
+    let (field, authority) = (Field::new(), Authority::new());
+    field.edit(|toml| toml.replace("[log]", &format!("{TLS}[log]")));
+    authority.furnish(&field.path("tls"), &["Bailey", "Bona", "Campbell", "Clark"]);
+    let refused = field.run("up -d --json");
+    assert_eq!(refused.code, 5, "{refused:?}");
+    let why = refused.failure()["message"].as_str().unwrap().to_owned();
+    assert!(why.starts_with("[tls] /") && why.contains("Jaquez.pem: No such file"), "{why}");
+    authority.furnish(&field.path("tls"), &["Jaquez"]);
+    assert_eq!(field.run("up -d").code, 0);
+    assert!(field.run("logs Clark --grep proved -n 50").code == 0);
+    // One that has gone bad meanwhile is found when its server starts.
+    assert_eq!(field.run("kill Clark").code, 0);
+    fs::write(field.path("tls/Clark.pem"), "").unwrap();
+    let start = field.run("start Clark --json");
+    assert!(start.code != 0 && start.err.contains("Clark.pem: it holds no certificate in PEM"), "{start:?}");
 }

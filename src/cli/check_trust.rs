@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::config::{self, Config, counted};
 use crate::herd::secret::{self, Source};
-use crate::tls::{Flaw, Tls};
+use crate::tls::{Flaw, Tls, moment};
 
 /// What was found out about one of the things by which servers know each other. In `herd.check/1`.
 #[derive(Debug, Serialize)]
@@ -29,13 +29,17 @@ pub fn look(config: &Config) -> Vec<Finding> {
 /// Nothing if it is made at random, as is right for a herd of one process.
 fn secret(config: &Config) -> Option<Finding> {
     let (message, advice) = match secret::of(config) {
-        Ok((_, Source::Chance)) => return None,
+        Ok((_, Source::Chance | Source::Certificates)) => return None,
         Ok((secret, source)) => {
             let place = match (source, &config.secret_file) {
                 (Source::File, Some(path)) => format!("secret_file {}", path.display()),
                 _ => secret::VARIABLE.to_owned(),
             };
-            let accepted = if secret.keys().also.is_some() { ", and a second one that is accepted" } else { "" };
+            let accepted = if secret.keys().is_some_and(|keys| keys.also.is_some()) {
+                ", and a second one that is accepted"
+            } else {
+                ""
+            };
             return Some(Finding { what: "secret", ok: true, message: place + accepted, advice: None });
         }
         Err(why) => (why.message, why.hint),
@@ -70,10 +74,6 @@ fn certificates(config: &Config, files: &config::Tls) -> Finding {
 
 fn exists(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
-}
-
-fn moment(seconds: u64) -> jiff::Timestamp {
-    i64::try_from(seconds).ok().and_then(|second| jiff::Timestamp::from_second(second).ok()).unwrap_or_default()
 }
 
 impl Finding {

@@ -118,7 +118,7 @@ fn what(event: &Event) -> String {
 fn colour(kind: &str) -> anstyle::Style {
     match kind {
         "server.running" | "link.up" | "fault.healed" | "places.fine" | "herd.ready" => term::GOOD,
-        "server.killed" | "server.crashed" | "server.failed" | "link.down" => term::BAD,
+        "server.killed" | "server.crashed" | "server.failed" | "link.down" | "link.refused" => term::BAD,
         "server.paused" | "server.stopping" | "fault.set" | "places.failing" | "places.refused" | "places.limited"
         | "herd.leaving" => term::WARN,
         _ => anstyle::Style::new(),

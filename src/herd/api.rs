@@ -254,6 +254,7 @@ pub struct Version {
 /// |---|---|
 /// | `herd.up` `herd.ready` `herd.leaving` `herd.down` | the supervisor |
 /// | `server.running` … | a server entered this [`State`] |
+/// | `link.refused` | `server` dialled `peer`, and one of them does not trust the other: `note` |
 /// | `link.up` `link.down` | `server` calls its link to `peer` live, or dead because of `note` |
 /// | `fault.set` `fault.healed` | a fault of the link from `server` to `peer` |
 /// | `places.failing` `places.refused` `places.limited` `places.fine` | the provider of places that `server` asks fares otherwise than before, as `note` says |

@@ -9,10 +9,11 @@
 //! `faults` what is wrong with the links, `later` what undoes itself, `whereis` what servers know, `status` what they look like,
 //! `chronicle` what has happened, `metrics` the same in numbers, `control` the HTTP API, `dash` the page in a browser, `entrance` and `guest` who comes in over TCP,
 //! `health` whether all is well, [`den`] and [`lock`] the folder and who holds it,
-//! `ports`, `secret`, `names`, `signals`, `runner`, `panics`, [`detach`] the life without a terminal, [`api`] the documents.
+//! `ports`, [`secret`], `certificates`, `names`, `signals`, `runner`, `panics`, [`detach`] the life without a terminal, [`api`] the documents.
 
 pub mod api;
 mod asked;
+mod certificates;
 mod child;
 mod chronicle;
 mod control;
@@ -183,6 +184,7 @@ impl Supervisor {
         let fingerprint = fingerprint(&config, &up.only);
         let (den, control) = Den::take(&config.path, tenant.as_deref(), &fingerprint, &status::rfc3339(since))?;
         let (secret, _) = secret::of(&config)?;
+        certificates::prove(&config, &up.only)?;
         let provider = provider_of(&config)?;
         let listeners = ports::bind_own(&mut config, served)?;
         let scrape = config.metrics.listen.map(ports::bind_metrics).transpose()?;

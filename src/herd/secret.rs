@@ -1,4 +1,5 @@
-//! Where a herd has its secret from: the file that `herd.toml` names, the environment, or chance.
+//! Where a herd has its secret from: the file that `herd.toml` names, the environment, or chance; with certificates it
+//! needs none.
 //!
 //! Chance is for a herd of one process that nobody else can reach: one that listens beyond this machine needs a secret
 //! of its own, or certificates. Never in an argument, which every user of the machine can read.
@@ -24,6 +25,8 @@ pub enum Source {
     Environment,
     /// It was made at random, for this run.
     Chance,
+    /// There is none: certificates are enough.
+    Certificates,
 }
 
 /// The secret of this run, and where it was found.
@@ -47,6 +50,7 @@ fn of_these(config: &Config, given: Option<OsString>) -> Result<(Secret, Source)
             let secret = Secret::given(text.as_bytes()).map_err(|why| refused(&format!("{VARIABLE}: "), &why))?;
             Ok((secret, Source::Environment))
         }
+        (None, None) if config.tls.is_some() => Ok((Secret::of_connections(), Source::Certificates)),
         (None, None) => {
             nobody_else_can_reach(config)?;
             Ok((random()?, Source::Chance))
@@ -60,12 +64,12 @@ fn of_these(config: &Config, given: Option<OsString>) -> Result<(Secret, Source)
 ///
 /// [`Kind::BadConfig`] if each would make one of its own.
 pub fn can_be_shared(config: &Config) -> Result<(), Failure> {
-    if config.secret_file.is_some() || given().is_some() {
+    if config.secret_file.is_some() || config.tls.is_some() || given().is_some() {
         return Ok(());
     }
     let path = config.path.display();
     let message = format!(
-        "{path} has no `secret_file`, {VARIABLE} is not set, and servers in processes of their own must share a secret"
+        "{path} has no `secret_file` and no [tls], {VARIABLE} is not set, and servers in processes of their own must know each other"
     );
     Err(Failure::new(Kind::BadConfig, message).hint(REMEDY))
 }
@@ -76,7 +80,7 @@ fn given() -> Option<OsString> {
 
 fn nobody_else_can_reach(config: &Config) -> Result<(), Failure> {
     let open = config.servers.iter().find(|server| !server.address.ip().to_canonical().is_loopback());
-    let Some(server) = open.filter(|_| config.tls.is_none()) else { return Ok(()) };
+    let Some(server) = open else { return Ok(()) };
     let message = format!(
         "{} listens beyond this machine, at {}, and the herd has no `secret_file`, no {VARIABLE} and no [tls]",
         server.name, server.address
@@ -129,7 +133,7 @@ mod tests {
         let mut certified = herd("0.0.0.0:0", "");
         let tls = "tls = { authority = \"a\", certificate = \"c\", key = \"k\" }";
         certified.tls = herd("127.0.0.1:0", tls).tls;
-        assert!(of_these(&certified, None).is_ok());
+        assert!(of_these(&certified, None).is_ok_and(|(_, source)| source == Source::Certificates));
     }
 
     #[test]

@@ -23,6 +23,9 @@ use super::line::{fields, parse_digits};
 /// The version of the protocol between neighbours.
 pub const VERSION: &str = "1";
 
+/// What a listener says to who comes plainly and should come inside TLS, or the other way.
+pub const REFUSED_OF_TLS: &[u8] = b"? TLS";
+
 /// One end of a link to be, as it names itself.
 #[derive(Clone, Copy)]
 pub struct Identity<'a> {

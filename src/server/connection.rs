@@ -4,7 +4,7 @@
 //! neighbour has heard the report behind them, one may be waiting for places, and until it has them nothing after it
 //! is heard. A client that does not read is first slowed (nothing more is read from it), then dropped.
 //!
-//! A connection whose first line is a neighbour's hello leaves here and goes on in [`link`].
+//! A connection that begins with a neighbour's hello, plain or inside TLS, leaves here and goes on in [`link`].
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -16,16 +16,16 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::FutureExt;
 use memchr::memchr;
-use tokio::net::TcpStream;
 use tokio::task::yield_now;
 use tracing::{info, warn};
 
 use super::counts::{self, Counts};
 use super::events::{self, Answer, Hops, News, What};
+use super::handshake::Opening;
 use super::record::Level;
-use super::socket::{self, Outbox, Socket};
+use super::socket::{self, Outbox, Socket, WriteEnd};
 use super::state::{Admission, Server};
-use super::{clock, link, lookup};
+use super::{clock, link, lookup, tls};
 use crate::limits;
 use crate::protocol::atlas::Edition;
 use crate::protocol::hello;
@@ -39,8 +39,8 @@ pub(super) async fn serve(server: Rc<Server>, mut stream: Socket, address: Socke
     let connected = || info!("{} connected, {} now", client.who, server.clients());
     server.herald.tell(connected, What::Connected { address });
     match client.talk(&mut stream).await {
-        End::Neighbour(hello) => {
-            link::answer(&server, stream, seat, address, &hello, client.inbox).await;
+        End::Neighbour(opening) => {
+            link::answer(&server, stream, seat, address, opening, client.inbox).await;
         }
         End::Left(why) => {
             if why.is_ours() {
@@ -114,8 +114,8 @@ impl Refused {
 }
 
 enum End {
-    /// The first line was a neighbour's hello.
-    Neighbour(Vec<u8>),
+    /// It began as a neighbour's does.
+    Neighbour(Opening),
     Left(Gone),
 }
 
@@ -174,16 +174,19 @@ impl Client {
         }
     }
 
-    async fn talk(&mut self, stream: &mut TcpStream) -> End {
+    async fn talk(&mut self, stream: &mut Socket) -> End {
         let server = Rc::clone(&self.server);
         let (mut read, write) = stream.split();
         loop {
             if server.is_leaving() && self.ending.is_none() {
                 self.ending = Some(Gone::Stopping);
             }
+            if !self.spoke && tls::is_hello(&self.inbox) {
+                return End::Neighbour(Opening::Tls);
+            }
             if self.can_hear() {
                 if let Some(hello) = self.take_hello() {
-                    return End::Neighbour(hello);
+                    return End::Neighbour(Opening::Plain(hello));
                 }
                 self.hear();
             }
@@ -418,7 +421,7 @@ impl Client {
         }
     }
 
-    fn write(&mut self, to: &tokio::net::tcp::WriteHalf<'_>) -> io::Result<()> {
+    fn write(&mut self, to: &WriteEnd<'_>) -> io::Result<()> {
         if !self.outbox.is_empty() && self.outbox.write(to)? {
             self.taken_at = clock::instant();
         }

@@ -45,6 +45,11 @@ pub enum What {
         peer: usize,
         why: String,
     },
+    /// There is no link with a neighbour that was dialled, because one of the two does not trust the other.
+    LinkRefused {
+        peer: usize,
+        why: String,
+    },
     /// Somebody connected: a client, or a neighbour that has yet to prove itself.
     Connected {
         address: SocketAddr,

@@ -18,11 +18,10 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::net::tcp::ReadHalf;
 use tokio::sync::futures::Notified;
 
 use super::clock;
-use super::socket::{Scratch, until};
+use super::socket::{ReadEnd, Scratch, until};
 use super::state::{Neighbour, Server};
 pub use transit::Transit;
 
@@ -153,7 +152,7 @@ impl<'a> Inlet<'a> {
     /// # Errors
     ///
     /// The socket's, and [`CUT`] while the link is cut and not silently.
-    pub(super) async fn read(&mut self, from: &mut ReadHalf<'_>, inbox: &mut Vec<u8>) -> io::Result<usize> {
+    pub(super) async fn read(&mut self, from: &mut ReadEnd<'_>, inbox: &mut Vec<u8>) -> io::Result<usize> {
         loop {
             let Some(transit) = &mut self.transit else {
                 if let Some(read) = unless(self.struck.as_mut(), self.scratch.read(from, inbox)).await {

@@ -14,8 +14,6 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use memchr::memchr;
-use tokio::net::TcpStream;
-use tokio::net::tcp::WriteHalf;
 use tokio::task::yield_now;
 use tokio::time::{sleep, sleep_until, timeout};
 use tracing::{info, warn};
@@ -23,10 +21,10 @@ use tracing::{info, warn};
 use super::clock;
 use super::events::{self, Hops, News, What};
 use super::fault::Inlet;
-use super::handshake::{Made, NoLink, dial, prove_as_listener};
+use super::handshake::{Made, NoLink, Opening, dial, prove_as_listener};
 use super::record::Level;
 use super::setbacks::{Setbacks, backoff};
-use super::socket::{Outbox, Socket, linger, until};
+use super::socket::{Outbox, Socket, WriteEnd, linger, until};
 use super::state::{ClientSeat, LinkSeat, Server, random};
 use super::tally::Tally;
 use crate::limits;
@@ -46,7 +44,13 @@ pub(super) async fn keep(server: Rc<Server>, neighbour: usize) {
             // The same trouble is said once, however often it is met.
             Err(why) if why.to_string() != last_said => {
                 last_said = why.to_string();
-                warn!("no link to {name}: {last_said}; dialling on");
+                let said = || warn!("no link to {name}: {last_said}; dialling on");
+                if why.is_refusal() {
+                    let peer = server.vitals.neighbours[neighbour].server;
+                    server.herald.tell(said, What::LinkRefused { peer, why: last_said.clone() });
+                } else {
+                    said();
+                }
             }
             Err(_) => {}
         }
@@ -55,18 +59,18 @@ pub(super) async fn keep(server: Rc<Server>, neighbour: usize) {
     }
 }
 
-/// Answers a connection whose first line was `hello`; what has come after it is in `inbox`. It holds a client's
+/// Answers a connection that began as a neighbour's does; what has come of it since is in `inbox`. It holds a client's
 /// seat until it has proved itself, so that hellos cannot crowd a server any more than clients can.
 pub(super) async fn answer(
     server: &Rc<Server>,
     mut stream: Socket,
     seat: ClientSeat,
     address: SocketAddr,
-    hello: &[u8],
+    opening: Opening,
     mut inbox: Vec<u8>,
 ) {
     let who = format!("client {address}");
-    let proving = prove_as_listener(server, &mut stream, &who, hello, &mut inbox);
+    let proving = prove_as_listener(server, &mut stream, &who, opening, &mut inbox);
     match timeout(limits::HANDSHAKE_MAX, proving).await.unwrap_or(Err(NoLink::Slow)) {
         Ok((neighbour, proven, inlet)) => {
             drop(seat);
@@ -164,7 +168,7 @@ impl<'a> Talk<'a> {
         &self.server.neighbours[self.neighbour].name
     }
 
-    async fn run(&mut self, stream: &mut TcpStream) -> Down {
+    async fn run(&mut self, stream: &mut Socket) -> Down {
         let server = self.server;
         let (mut read, write) = stream.split();
         let alarm = sleep_until(self.next_deadline().into());
@@ -311,7 +315,7 @@ impl<'a> Talk<'a> {
     }
 
     /// Puts what is owed into the outbox, if that is empty, and writes what the kernel takes.
-    fn speak(&mut self, write: &WriteHalf<'_>) -> io::Result<()> {
+    fn speak(&mut self, write: &WriteEnd<'_>) -> io::Result<()> {
         if self.outbox.is_empty() {
             self.fill_outbox();
         }

@@ -6,9 +6,10 @@
 //! [`events`] out, and log records to the appender.
 //!
 //! Reading order: here (serve, obey, leave), `state` what its tasks share, `door` who is let in, `connection` a client,
-//! `handshake` and `link` a neighbour, [`secret`] what they prove themselves with, [`fault`] what can be wrong with it, `setbacks` what it then does, [`confirm`] when an answer may
-//! be written, `lookup` places, [`archive`] the disk, [`bus`] other herds, `socket` what all connections do, [`journal`], `logfile` and
-//! [`record`] the log, [`vitals`] and [`counts`] what it shows, [`events`] what it tells, [`question`] what it may be
+//! `handshake` and `link` a neighbour, `trust` by what they know each other: [`secret`] and `tls`, which are `reread`;
+//! [`fault`] what can be wrong with a link, `setbacks` what it then does, [`confirm`] when an answer may be written,
+//! `lookup` places, [`archive`] the disk, [`bus`] other herds, `socket` what all connections do, [`journal`], `logfile`
+//! and [`record`] the log, [`vitals`] and [`counts`] what it shows, [`events`] what it tells, [`question`] what it may be
 //! asked, [`clock`].
 
 pub mod archive;
@@ -27,11 +28,14 @@ mod logfile;
 mod lookup;
 pub mod question;
 pub mod record;
+mod reread;
 pub mod secret;
 mod setbacks;
 mod socket;
 mod state;
 mod tally;
+mod tls;
+mod trust;
 pub mod vitals;
 
 use std::fmt;
@@ -51,6 +55,7 @@ use tracing::{error, info, warn};
 use crate::config::Config;
 use crate::limits;
 pub use crate::places::{Condition, Provider};
+use crate::tls::Tls;
 use archive::file::RealDisk;
 use archive::{Archive, News, Refusal};
 use bus::Bus;
@@ -62,6 +67,7 @@ use journal::Journal;
 use question::Question;
 pub use secret::Secret;
 use state::{Leaving, Server};
+use trust::Trust;
 use vitals::{Phase, Vitals};
 
 /// All that a server is given when it starts.
@@ -116,6 +122,8 @@ pub enum Trouble {
     Log { path: PathBuf, why: io::Error },
     /// Its archive cannot be used.
     Archive { path: PathBuf, why: Refusal },
+    /// Its certificate cannot be used.
+    Tls(crate::tls::Flaw),
     /// The kernel refused a runtime, the listener, or randomness.
     Runtime(io::Error),
 }
@@ -125,6 +133,7 @@ impl fmt::Display for Trouble {
         match self {
             Self::Log { path, .. } => write!(f, "cannot write the log {}", path.display()),
             Self::Archive { path, .. } => write!(f, "cannot use the archive {}", path.display()),
+            Self::Tls(_) => write!(f, "cannot use [tls]"),
             Self::Runtime(_) => write!(f, "cannot run"),
         }
     }
@@ -135,6 +144,7 @@ impl std::error::Error for Trouble {
         match self {
             Self::Log { why, .. } | Self::Runtime(why) => Some(why),
             Self::Archive { why, .. } => Some(why),
+            Self::Tls(why) => Some(why),
         }
     }
 }
@@ -178,7 +188,9 @@ async fn live(seat: Seat, journal: Journal, archive: Option<Archive>, bus: Optio
     let Seat { config, index, listener, secret, provider, vitals, herald, .. } = seat;
     let (mut signals, mut faults, mut questions) = (seat.signals, seat.faults, seat.questions);
     let listener = tokio::net::TcpListener::from_std(listener).map_err(Trouble::Runtime)?;
-    let server = Server::new(config, index, secret, &provider, vitals, herald, journal).map_err(Trouble::Runtime)?;
+    let tls = config.tls.as_ref().map(|files| Tls::load(files, &config.servers[index].name));
+    let trust = Trust::new(secret, tls.transpose().map_err(Trouble::Tls)?);
+    let server = Server::new(config, index, trust, &provider, vitals, herald, journal).map_err(Trouble::Runtime)?;
     let server = Rc::new(server);
     server.suffer(&faults.borrow_and_update());
     let mut tasks = JoinSet::new();

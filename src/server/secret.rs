@@ -1,17 +1,13 @@
 //! The herd's secret: what a server proves itself with, and what it takes of its neighbours.
 //!
 //! It is one line; while it is being changed there is a second one, which is accepted and not spoken. A file is read
-//! again at every handshake, so that whoever replaces it has changed the secret of a running herd: there is nothing to
-//! be sent, and nothing to be forgotten. A file that has become unusable changes nothing. Links that are up stay up.
-//! Nothing here prints a secret.
+//! again at every handshake; links that are up stay up. Nothing here prints a secret.
 
-use std::cell::RefCell;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tracing::{info, warn};
-
+use super::reread::Reread;
 use crate::keyfile;
 use crate::limits::SECRET_BYTES_MAX;
 
@@ -26,7 +22,7 @@ pub struct Keys {
 /// A secret, and where it is read again; shared by all servers of a herd.
 #[derive(Clone)]
 pub struct Secret {
-    keys: Keys,
+    keys: Option<Keys>,
     /// `None`: it stays what it is.
     file: Option<Arc<Path>>,
 }
@@ -65,6 +61,11 @@ impl Flaw {
 }
 
 impl Keys {
+    /// One that is spoken and accepted.
+    pub(super) fn one(secret: &[u8]) -> Self {
+        Self { spoken: secret.into(), also: None }
+    }
+
     /// One line, or two; a line ending at the end is not part of either.
     fn parse(text: &[u8]) -> Option<Self> {
         let text = text.strip_suffix(b"\n").unwrap_or(text);
@@ -82,7 +83,13 @@ impl Secret {
     /// One that is spoken and accepted, and does not change.
     #[must_use]
     pub fn fixed(secret: &[u8]) -> Self {
-        Self { keys: Keys { spoken: secret.into(), also: None }, file: None }
+        Self { keys: Some(Keys::one(secret)), file: None }
+    }
+
+    /// None: each connection inside TLS has a key of its own, and proves no more than its certificates do.
+    #[must_use]
+    pub fn of_connections() -> Self {
+        Self { keys: None, file: None }
     }
 
     /// What was given in one piece: a line or two.
@@ -91,7 +98,7 @@ impl Secret {
     ///
     /// [`Flaw::Lines`]
     pub fn given(text: &[u8]) -> Result<Self, Flaw> {
-        Ok(Self { keys: Keys::parse(text).ok_or(Flaw::Lines(None))?, file: None })
+        Ok(Self { keys: Some(Keys::parse(text).ok_or(Flaw::Lines(None))?), file: None })
     }
 
     /// What is in this file, now and later.
@@ -100,21 +107,13 @@ impl Secret {
     ///
     /// [`Flaw`]
     pub fn of_file(path: &Path) -> Result<Self, Flaw> {
-        Ok(Self { keys: read(path)?, file: Some(path.into()) })
+        Ok(Self { keys: Some(read(path)?), file: Some(path.into()) })
     }
 
+    /// What is spoken and accepted, whatever the connection.
     #[must_use]
-    pub fn keys(&self) -> &Keys {
-        &self.keys
-    }
-
-    /// Reads its file once more; says whether it has changed. On an error it stays what it was.
-    fn read_again(&mut self) -> Result<bool, Flaw> {
-        let Some(path) = &self.file else { return Ok(false) };
-        let keys = read(path)?;
-        let has_changed = keys != self.keys;
-        self.keys = keys;
-        Ok(has_changed)
+    pub fn keys(&self) -> Option<&Keys> {
+        self.keys.as_ref()
     }
 }
 
@@ -123,40 +122,18 @@ fn read(path: &Path) -> Result<Keys, Flaw> {
     Keys::parse(&text).ok_or_else(|| Flaw::Lines(Some(path.into())))
 }
 
-/// The secret as one server has it.
-pub(super) struct Current {
-    secret: RefCell<Secret>,
-    /// Why it could not be read of late; said once.
-    trouble: RefCell<Option<String>>,
-}
+impl Reread for Secret {
+    const NAME: &'static str = "the secret";
 
-impl Current {
-    pub(super) fn new(secret: Secret) -> Self {
-        Self { secret: RefCell::new(secret), trouble: RefCell::default() }
+    fn again(&self) -> Result<Option<Self>, String> {
+        let Some(path) = &self.file else { return Ok(None) };
+        let now = Self::of_file(path).map_err(|why| format!("secret_file {why}"))?;
+        Ok((now.keys != self.keys).then_some(now))
     }
 
-    /// The keys of a handshake that begins.
-    pub(super) fn keys(&self) -> Keys {
-        let mut secret = self.secret.borrow_mut();
-        let trouble = match secret.read_again() {
-            Ok(has_changed) => {
-                if has_changed {
-                    info!(
-                        "the secret has changed: one is spoken, {} accepted",
-                        1 + usize::from(secret.keys.also.is_some())
-                    );
-                }
-                None
-            }
-            Err(why) => Some(format!("the secret stays what it was: secret_file {why}")),
-        };
-        if trouble != *self.trouble.borrow()
-            && let Some(why) = &trouble
-        {
-            warn!("{why}");
-        }
-        self.trouble.replace(trouble);
-        secret.keys.clone()
+    fn news(&self) -> String {
+        let accepted = self.keys.iter().map(|keys| 1 + usize::from(keys.also.is_some())).sum::<usize>();
+        format!("one is spoken, {accepted} accepted")
     }
 }
 
@@ -165,6 +142,7 @@ mod tests {
     use std::fs::{self, Permissions};
     use std::os::unix::fs::PermissionsExt;
 
+    use super::super::reread::Kept;
     use super::*;
 
     fn parsed(text: &[u8]) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
@@ -192,19 +170,20 @@ mod tests {
             fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
         };
         write("old", 0o600);
-        let current = Current::new(Secret::of_file(&path).unwrap());
-        assert_eq!(current.keys().spoken[..], *b"old");
+        let current = Kept::new(Secret::of_file(&path).unwrap());
+        let keys_now = || current.now().keys().cloned().unwrap();
+        assert_eq!(keys_now().spoken[..], *b"old");
         write("new\nold\n", 0o600);
-        let keys = current.keys();
+        let keys = keys_now();
         assert_eq!((&keys.spoken[..], keys.also.as_deref()), (&b"new"[..], Some(&b"old"[..])));
         for (text, mode) in [("", 0o600), ("other", 0o644)] {
             write(text, mode);
-            assert!(current.keys() == keys, "{text:?}");
+            assert!(keys_now() == keys, "{text:?}");
         }
         assert!(Secret::of_file(&path).is_err());
         fs::remove_file(&path).unwrap();
-        assert!(current.keys() == keys);
+        assert!(keys_now() == keys);
         write("new", 0o600);
-        assert_eq!(current.keys().also, None);
+        assert_eq!(keys_now().also, None);
     }
 }

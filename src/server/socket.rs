@@ -1,7 +1,8 @@
 //! What every connection does with its socket, a client's and a neighbour's alike: read through the server's one
 //! buffer, write what the kernel takes, and close without losing the last answer.
 //!
-//! [`Socket`] is reset instead of closed when the power is cut.
+//! [`Socket`] is reset instead of closed when the power is cut. A neighbour's may speak inside TLS; whoever reads and
+//! writes does not see it.
 //!
 //! A socket is split by borrow, never with the owned kind of split, whose dropped half says FIN where a killed
 //! process says RST.
@@ -9,10 +10,9 @@
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
-use std::ops::{Deref, DerefMut};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Poll, ready};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use socket2::SockRef;
@@ -21,31 +21,102 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::time::{sleep_until, timeout};
 
+use super::tls::Session;
 use crate::limits;
 
-/// A connection. When the power has been cut, dropping it resets it, and what the kernel had not sent yet is gone.
+/// A connection, plain or inside TLS. When the power has been cut, dropping it resets it, and what the kernel had not
+/// sent yet is gone.
 pub(super) struct Socket {
     stream: TcpStream,
+    tls: Option<Box<Session>>,
     power_cut: Rc<Cell<bool>>,
+}
+
+/// What comes in, plain.
+pub(super) struct ReadEnd<'a> {
+    half: ReadHalf<'a>,
+    tls: Option<&'a Session>,
+}
+
+/// What goes out; given plain.
+pub(super) struct WriteEnd<'a> {
+    half: WriteHalf<'a>,
+    tls: Option<&'a Session>,
 }
 
 impl Socket {
     pub(super) fn new(stream: TcpStream, power_cut: &Rc<Cell<bool>>) -> Self {
-        Self { stream, power_cut: Rc::clone(power_cut) }
+        Self { stream, tls: None, power_cut: Rc::clone(power_cut) }
+    }
+
+    pub(super) fn split(&mut self) -> (ReadEnd<'_>, WriteEnd<'_>) {
+        let tls = self.tls.as_deref();
+        let (read, write) = self.stream.split();
+        (ReadEnd { half: read, tls }, WriteEnd { half: write, tls })
+    }
+
+    /// From here on all is said inside TLS. What has come of it so far is in `inbox`; in its place comes what was in it.
+    ///
+    /// # Errors
+    ///
+    /// Why the ends have not agreed, of which the other end has been told.
+    pub(super) async fn secure(&mut self, session: Session, scratch: &Scratch, inbox: &mut Vec<u8>) -> io::Result<()> {
+        self.tls = Some(Box::new(session));
+        let (mut read, write) = self.split();
+        let session = read.tls.expect("it has just been put there");
+        let came = std::mem::take(inbox);
+        if !came.is_empty() {
+            session.open(&came, inbox, read.half.as_ref())?;
+        }
+        loop {
+            write.flush(session).await?;
+            if !session.is_handshaking() {
+                return Ok(());
+            }
+            if poll_fn(|context| scratch.poll_read(context, &mut read, inbox)).await? == Some(0) {
+                return Err(io::Error::other("it closed the connection"));
+            }
+        }
+    }
+
+    /// What is said inside TLS, if anything is.
+    pub(super) fn session(&self) -> Option<&Session> {
+        self.tls.as_deref()
     }
 }
 
-impl Deref for Socket {
-    type Target = TcpStream;
-
-    fn deref(&self) -> &TcpStream {
-        &self.stream
+impl WriteEnd<'_> {
+    /// Writes what the kernel takes now. What it did not take must be offered again, and nothing else.
+    pub(super) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        match self.tls {
+            None => self.half.try_write(bytes),
+            Some(session) => session.try_write(bytes, self.half.as_ref()),
+        }
     }
-}
 
-impl DerefMut for Socket {
-    fn deref_mut(&mut self) -> &mut TcpStream {
-        &mut self.stream
+    /// Waits until the kernel may take something.
+    pub(super) async fn writable(&self) -> io::Result<()> {
+        self.half.writable().await
+    }
+
+    pub(super) async fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            match self.try_write(bytes) {
+                Ok(taken) => bytes = &bytes[taken..],
+                Err(why) if why.kind() == ErrorKind::WouldBlock => self.writable().await?,
+                Err(why) => return Err(why),
+            }
+        }
+        Ok(())
+    }
+
+    async fn flush(&self, session: &Session) -> io::Result<()> {
+        loop {
+            match session.try_flush(self.half.as_ref()) {
+                Err(why) if why.kind() == ErrorKind::WouldBlock => self.writable().await?,
+                flushed => return flushed,
+            }
+        }
     }
 }
 
@@ -67,15 +138,35 @@ impl Scratch {
     }
 
     /// Appends what has come, at most one burst, to `inbox`; 0 at the end of the stream. Cancel-safe.
-    pub(super) async fn read(&self, from: &mut ReadHalf<'_>, inbox: &mut Vec<u8>) -> io::Result<usize> {
+    pub(super) async fn read(&self, from: &mut ReadEnd<'_>, inbox: &mut Vec<u8>) -> io::Result<usize> {
         poll_fn(|context| {
-            let mut scratch = self.0.borrow_mut();
-            let mut buffer = ReadBuf::new(&mut scratch);
-            ready!(Pin::new(&mut *from).poll_read(context, &mut buffer))?;
-            inbox.extend_from_slice(buffer.filled());
-            Poll::Ready(Ok(buffer.filled().len()))
+            loop {
+                if let Some(read) = ready!(self.poll_read(context, from, inbox))? {
+                    return Poll::Ready(Ok(read));
+                }
+            }
         })
         .await
+    }
+
+    /// The same of one read; nothing if what came inside TLS is not whole yet, or was for TLS alone.
+    fn poll_read(
+        &self,
+        context: &mut Context<'_>,
+        from: &mut ReadEnd<'_>,
+        inbox: &mut Vec<u8>,
+    ) -> Poll<io::Result<Option<usize>>> {
+        let mut scratch = self.0.borrow_mut();
+        let mut buffer = ReadBuf::new(&mut scratch);
+        ready!(Pin::new(&mut from.half).poll_read(context, &mut buffer))?;
+        let came = buffer.filled();
+        Poll::Ready(match from.tls {
+            None => {
+                inbox.extend_from_slice(came);
+                Ok(Some(came.len()))
+            }
+            Some(session) => session.open(came, inbox, from.half.as_ref()),
+        })
     }
 }
 
@@ -104,7 +195,7 @@ impl Outbox {
     }
 
     /// Writes what the kernel takes now; says whether it took anything.
-    pub(super) fn write(&mut self, to: &WriteHalf<'_>) -> io::Result<bool> {
+    pub(super) fn write(&mut self, to: &WriteEnd<'_>) -> io::Result<bool> {
         let before = self.taken;
         while self.taken < self.bytes.len() {
             match to.try_write(&self.bytes[self.taken..]) {
@@ -121,10 +212,13 @@ impl Outbox {
 
 /// Closes this side and waits, briefly, until the other has closed too: with unread input, closing at once would
 /// reset the connection, and the last answer could be lost on its way.
-pub(super) async fn linger(mut stream: Socket, scratch: &Scratch) {
+pub(super) async fn linger(mut socket: Socket, scratch: &Scratch) {
     let until_closed = async {
-        stream.shutdown().await?;
-        let (mut read, _write) = stream.split();
+        if let Some(session) = &socket.tls {
+            session.farewell(&socket.stream);
+        }
+        socket.stream.shutdown().await?;
+        let (mut read, _write) = socket.split();
         let mut ignored = Vec::new();
         while scratch.read(&mut read, &mut ignored).await? > 0 {
             ignored.clear();

@@ -12,7 +12,6 @@ use std::sync::atomic::Ordering::Relaxed;
 use tokio::sync::Notify;
 use tracing::{info, warn};
 
-use super::Secret;
 use super::clock;
 use super::confirm::Confirmations;
 use super::counts;
@@ -20,8 +19,9 @@ use super::events::Herald;
 use super::fault::Fault;
 use super::journal::Journal;
 use super::lookup::Lookups;
-use super::secret::{Current, Keys};
+use super::secret::Keys;
 use super::socket::Scratch;
+use super::trust::Trust;
 use super::vitals::Vitals;
 use crate::config::Config;
 use crate::limits;
@@ -34,7 +34,8 @@ use crate::protocol::node::Node;
 pub(super) struct Server {
     pub(super) config: Arc<Config>,
     pub(super) index: usize,
-    pub(super) secret: Current,
+    /// By what it and its neighbours know each other.
+    pub(super) trust: Trust,
     /// Chosen at random: a neighbour that knew another run knows nothing of this one.
     pub(super) run: u64,
     pub(super) node: RefCell<Node>,
@@ -105,7 +106,7 @@ impl Server {
     pub(super) fn new(
         config: Arc<Config>,
         index: usize,
-        secret: Secret,
+        trust: Trust,
         provider: &Provider,
         vitals: Arc<Vitals>,
         herald: Herald,
@@ -127,7 +128,7 @@ impl Server {
             leave: Notify::new(),
             config,
             index,
-            secret: Current::new(secret),
+            trust,
             journal,
             vitals,
             herald,

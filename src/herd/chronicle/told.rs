@@ -19,6 +19,9 @@ pub fn told(index: usize, event: Event, names: &[String]) -> api::Event {
         What::LinkDown { peer, why } => {
             (told.kind, told.peer, told.note) = ("link.down".into(), peer_name(peer), Some(printable(&why)));
         }
+        What::LinkRefused { peer, why } => {
+            (told.kind, told.peer, told.note) = ("link.refused".into(), peer_name(peer), Some(printable(&why)));
+        }
         What::Connected { address } => {
             (told.kind, told.addr) = ("client.connected".into(), Some(address.to_string()));
         }
