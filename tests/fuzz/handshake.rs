@@ -230,7 +230,7 @@ fn is_right_hello(line: &[u8]) -> bool {
         return false;
     };
     let is_run = !run.is_empty() && run.bytes().all(|byte| byte.is_ascii_digit()) && run.parse::<u64>().is_ok();
-    is_run && nonce.len() == 32 && line.len() <= limits::HELLO_BYTES_MAX
+    is_run && nonce.len() == 32 && is_hello(line) && line.len() <= limits::HELLO_BYTES_MAX
 }
 
 /// Whether a line with a proof at its end is the right one; of a proof, the case does not matter.

@@ -222,8 +222,9 @@ fn is_judged(case: &Case, folder: &Path, load: impl Fn(&Path) -> Verdict) -> Tes
         Ok((config, warnings)) => (Some(config), warnings),
         Err(mistakes) => (None, mistakes),
     };
-    can_be_shown(mistakes, &case.file.0)?;
+    let shown = mistakes.render(false);
     prop_assert!(start.elapsed() < SOON, "took {:?}", start.elapsed());
+    can_be_shown(mistakes, &shown, &case.file.0)?;
     prop_assert_eq!(found.is_some(), mistakes.errors() == 0);
     if let Some(config) = found {
         is_proven(config)?;
@@ -237,7 +238,7 @@ fn is_judged(case: &Case, folder: &Path, load: impl Fn(&Path) -> Verdict) -> Tes
 }
 
 /// Each mistake is on a line of the file, and nothing that is shown would be obeyed by a terminal.
-fn can_be_shown(mistakes: &Mistakes, file: &[u8]) -> TestCaseResult {
+fn can_be_shown(mistakes: &Mistakes, shown: &str, file: &[u8]) -> TestCaseResult {
     let text = String::from_utf8_lossy(file);
     prop_assert!(mistakes.iter().len() <= limits::MISTAKES_SHOWN_MAX);
     prop_assert!(mistakes.iter().len() <= mistakes.errors() + mistakes.warnings());
@@ -248,7 +249,6 @@ fn can_be_shown(mistakes: &Mistakes, file: &[u8]) -> TestCaseResult {
         prop_assert!(mistakes.errors() > 0 || mistake.severity == Severity::Warning, "{:?}", mistake);
         prop_assert!(!mistake.message.is_empty() && !mistake.message.contains('\n'), "{:?}", mistake);
     }
-    let shown = mistakes.render(false);
     let obeyed = |c: char| c != '\n' && (c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c));
     prop_assert!(!shown.contains(obeyed), "{:?}", shown);
     // The colours may be obeyed.
