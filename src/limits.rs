@@ -121,11 +121,16 @@ pub const THROTTLE_TICK: Duration = Duration::from_millis(1);
 /// A connection that is being closed is still listened to for so long: closing it with unread input would
 /// reset it, and the last answer would be lost.
 pub const LINGER_MAX: Duration = Duration::from_millis(250);
-/// Connections beyond `connections_max` that may still prove themselves neighbours: a crowd of clients must
+/// Connections beyond `connections_max`, or the last descriptors, that may still prove themselves neighbours: a crowd of clients must
 /// not keep the herd apart.
 pub const NEIGHBOURS_WAITING_MAX: usize = 16;
 /// A client that has been silent for so long is probed by the kernel, and its connection ends if it has vanished.
 pub const KEEPALIVE_AFTER: Duration = Duration::from_secs(120);
+/// Descriptors of the process that clients leave to the operator, the neighbours and the logs: whose connection's
+/// descriptor is among the last so many is no client any more.
+pub const DESCRIPTORS_KEPT: u64 = 128;
+/// Where few are allowed, it is this part of them.
+pub const DESCRIPTORS_KEPT_PART: u64 = 4;
 /// The kernel's queue of connections not yet accepted.
 pub const BACKLOG: i32 = 4096;
 /// With no descriptors left, a server looks again so often.

@@ -1,11 +1,14 @@
-//! Those who mean harm, over real sockets. Who only breaks the protocol, or is slow, is in `failures`.
+//! Those who mean harm, over real sockets. Who only breaks the protocol, or is slow, is in `failures`; who comes in crowds,
+//! or takes all the time there is, in `crowds`.
+
+mod crowds;
 
 use std::sync::atomic::Ordering::Relaxed;
 
 use herdctl::limits;
 use herdctl::protocol::hello::{Dialing, Identity};
 
-use crate::support::{Client, Herd, wait_until};
+use crate::support::{Herd, wait_until};
 
 /// The hello of a server to Clark, from this run of it and with this nonce.
 fn hello<'a>(herd: &'a Herd, server: &'a str, nonce: u8) -> Dialing<'a> {
@@ -99,16 +102,4 @@ fn a_flood_of_new_names_fills_no_more_than_was_allowed_anywhere() {
     // Who was there before is served as before.
     assert!(client.ask("IAMAT flood-1 +2-2 6").starts_with("AT "));
     assert!(client.ask("WHATSAT flood-1 10 0").starts_with("AT "));
-}
-
-#[test]
-fn a_crowd_that_says_nothing_keeps_nobody_else_waiting() {
-    const CROWD: usize = 1_000;
-    let herd = Herd::two(|config| config.limits.connections_max = 2 * CROWD);
-    let crowd: Vec<Client> = (0..CROWD).map(|_| herd.client("Clark")).collect();
-    wait_until("all of them to be there", || herd.vitals("Clark").clients.load(Relaxed) as usize >= CROWD);
-    assert!(herd.client("Clark").ask("IAMAT kiwi +1-1 5").starts_with("AT "));
-    herd.wait_converged(1);
-    drop(crowd);
-    wait_until("all of them to be gone", || herd.vitals("Clark").clients.load(Relaxed) == 0);
 }

@@ -176,7 +176,7 @@ fn an_idle_client_is_dropped_when_the_limit_says_so() {
     let herd = Herd::one(|config| config.limits.idle_seconds_max = 1);
     let mut idle = herd.client("Clark");
     assert_eq!(idle.hear_out(), b"");
-    wait_until("the log to say why", || herd.log("Clark").contains("dropped, it said nothing for idle_seconds_max"));
+    wait_until("the log to say why", || herd.log("Clark").contains("dropped, it said no line for idle_seconds_max"));
 }
 
 #[test]

@@ -299,7 +299,7 @@ pub struct Limits {
     pub unread_bytes_max: usize,
     /// A client who has read nothing for so long while answers wait is dropped.
     pub unread_seconds_max: u64,
-    /// A client who has said nothing for so long is dropped; 0: never.
+    /// A client who has said no whole line for so long is dropped; 0: never.
     pub idle_seconds_max: u64,
     /// Place lookups in flight on one server.
     pub lookups_max: usize,

@@ -31,6 +31,7 @@ use super::api::{
     Links, Order, Ps, Version, Whereis, WhereisOrder,
 };
 use super::asked::Asked;
+use super::entrance::Trouble;
 use super::faults::Wish;
 use super::guest::Guest;
 use super::health;
@@ -57,6 +58,7 @@ impl Control {
         let door = Door {
             listener: UnixListener::from_std(listener)?,
             room: Arc::new(Semaphore::new(limits::CONTROL_CONNECTIONS_MAX)),
+            trouble: Trouble::default(),
         };
         let (goodbye, told) = oneshot::channel();
         let serving = axum::serve(door, routes(events)).with_graceful_shutdown(async {
@@ -253,7 +255,11 @@ fn status_of(kind: Kind) -> StatusCode {
 struct Door {
     listener: UnixListener,
     room: Arc<Semaphore>,
+    trouble: Trouble,
 }
+
+/// What the door is, for the log.
+const SOCKET: &str = "the control socket";
 
 impl axum::serve::Listener for Door {
     type Io = Guest<UnixStream>;
@@ -263,10 +269,13 @@ impl axum::serve::Listener for Door {
         let place = self.room.clone().acquire_owned().await.expect("the semaphore is never closed");
         loop {
             match self.listener.accept().await {
-                Ok((stream, _)) if is_ours(&stream) => return (Guest::new(stream, place), ()),
+                Ok((stream, _)) if is_ours(&stream) => {
+                    self.trouble.end(SOCKET);
+                    return (Guest::new(stream, place), ());
+                }
                 Ok(_) => warn!("another user's connection to the control socket was refused"),
                 Err(why) => {
-                    warn!("cannot accept on the control socket: {why}");
+                    self.trouble.begin(SOCKET, &why);
                     sleep(limits::ACCEPT_PAUSE).await;
                 }
             }

@@ -7,16 +7,42 @@ use std::sync::Arc;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::guest::Guest;
 use crate::limits;
 
 pub struct Entrance {
-    pub listener: TcpListener,
-    pub room: Arc<Semaphore>,
+    listener: TcpListener,
+    room: Arc<Semaphore>,
     /// What it is, for the log.
-    pub what: &'static str,
+    what: &'static str,
+    trouble: Trouble,
+}
+
+impl Entrance {
+    /// So many connections at a time come in.
+    pub fn new(what: &'static str, listener: TcpListener, connections_max: usize) -> Self {
+        Self { listener, room: Arc::new(Semaphore::new(connections_max)), what, trouble: Trouble::default() }
+    }
+}
+
+/// Nobody could be let in of late; said once.
+#[derive(Debug, Default)]
+pub struct Trouble(bool);
+
+impl Trouble {
+    pub fn begin(&mut self, what: &str, why: &io::Error) {
+        if !std::mem::replace(&mut self.0, true) {
+            warn!("cannot accept on {what}: {why}; trying on");
+        }
+    }
+
+    pub fn end(&mut self, what: &str) {
+        if std::mem::take(&mut self.0) {
+            info!("accepting on {what} again");
+        }
+    }
 }
 
 impl axum::serve::Listener for Entrance {
@@ -27,9 +53,12 @@ impl axum::serve::Listener for Entrance {
         let place = self.room.clone().acquire_owned().await.expect("the semaphore is never closed");
         loop {
             match self.listener.accept().await {
-                Ok((stream, _)) => return (Guest::new(stream, place), ()),
+                Ok((stream, _)) => {
+                    self.trouble.end(self.what);
+                    return (Guest::new(stream, place), ());
+                }
                 Err(why) => {
-                    warn!("cannot accept on {}: {why}", self.what);
+                    self.trouble.begin(self.what, &why);
                     sleep(limits::ACCEPT_PAUSE).await;
                 }
             }

@@ -6,7 +6,6 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -15,7 +14,7 @@ use axum::http::header::{CONTENT_TYPE, HOST, ORIGIN};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::spawn_local;
 use tracing::{info, warn};
 
@@ -42,11 +41,8 @@ pub fn begin(listener: TcpListener, events: mpsc::Sender<Event>) {
 ///
 /// If the runtime does not take the socket.
 async fn serve(listener: TcpListener, events: mpsc::Sender<Event>) -> io::Result<()> {
-    let door = Entrance {
-        what: "the address of the metrics",
-        listener: tokio::net::TcpListener::from_std(listener)?,
-        room: Arc::new(Semaphore::new(limits::METRICS_CONNECTIONS_MAX)),
-    };
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let door = Entrance::new("the address of the metrics", listener, limits::METRICS_CONNECTIONS_MAX);
     let router = Router::new()
         .route("/metrics", get(page))
         .merge(health::routes())

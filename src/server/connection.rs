@@ -24,7 +24,7 @@ use super::events::{self, Answer, Hops, News, What};
 use super::handshake::Opening;
 use super::record::Level;
 use super::socket::{self, Outbox, Socket, WriteEnd};
-use super::state::{Admission, Server};
+use super::state::{Admission, ClientSeat, Full, Server};
 use super::{clock, link, lookup, tls};
 use crate::limits;
 use crate::protocol::atlas::Edition;
@@ -33,9 +33,8 @@ use crate::protocol::line::fields;
 use crate::protocol::node::{self, Reply};
 
 /// Serves one connection to its end.
-pub(super) async fn serve(server: Rc<Server>, mut stream: Socket, address: SocketAddr, admission: Admission) {
-    let seat = server.seat_client();
-    let mut client = Client::new(Rc::clone(&server), address, admission);
+pub(super) async fn serve(server: Rc<Server>, mut stream: Socket, address: SocketAddr, seat: ClientSeat) {
+    let mut client = Client::new(Rc::clone(&server), address, seat.admission);
     let connected = || info!("{} connected, {} now", client.who, server.clients());
     server.herald.tell(connected, What::Connected { address });
     match client.talk(&mut stream).await {
@@ -74,6 +73,8 @@ struct Client {
     /// Why nothing more is heard; what is owed is still written.
     ending: Option<Gone>,
     heard_at: Instant,
+    /// When it last said a whole line; a byte now and then is nothing said.
+    said_at: Instant,
     /// When the kernel last took something, or had nothing to take.
     taken_at: Instant,
 }
@@ -125,7 +126,7 @@ enum Gone {
     Broken(io::Error),
     LineTooLong,
     Http,
-    TooMany,
+    TooMany(Full),
     Idle,
     NotReading,
     Stopping,
@@ -134,7 +135,7 @@ enum Gone {
 impl Gone {
     /// Whether this side closes first, with a last answer that must be given time to arrive.
     fn is_ours(&self) -> bool {
-        matches!(self, Self::LineTooLong | Self::Http | Self::TooMany | Self::Stopping)
+        matches!(self, Self::LineTooLong | Self::Http | Self::TooMany(_) | Self::Stopping)
     }
 }
 
@@ -145,8 +146,8 @@ impl fmt::Display for Gone {
             Self::Broken(why) => write!(f, "{why}"),
             Self::LineTooLong => write!(f, "dropped, it said a line longer than line_bytes_max"),
             Self::Http => write!(f, "dropped, it spoke HTTP"),
-            Self::TooMany => write!(f, "dropped, there are connections_max clients already"),
-            Self::Idle => write!(f, "dropped, it said nothing for idle_seconds_max"),
+            Self::TooMany(full) => write!(f, "dropped, {full}"),
+            Self::Idle => write!(f, "dropped, it said no line for idle_seconds_max"),
             Self::NotReading => write!(f, "dropped, it read no answer for unread_seconds_max"),
             Self::Stopping => write!(f, "the server stops"),
         }
@@ -170,6 +171,7 @@ impl Client {
             closed: false,
             ending: None,
             heard_at: now,
+            said_at: now,
             taken_at: now,
         }
     }
@@ -256,8 +258,8 @@ impl Client {
             hello.pop();
             return Some(hello);
         }
-        if self.admission == Admission::NeighbourOnly {
-            self.ending = Some(Gone::TooMany);
+        if let Admission::NeighbourOnly(full) = self.admission {
+            self.ending = Some(Gone::TooMany(full));
         }
         None
     }
@@ -334,6 +336,9 @@ impl Client {
         let first = server.journal.client_traffic(now, Level::In, &self.who, &self.inbox[..heard]);
         if let Some(hops) = hops {
             hops.send(now, first);
+        }
+        if heard > 0 {
+            self.said_at = self.heard_at;
         }
         self.forget_heard(heard);
         server.learned();
@@ -444,17 +449,17 @@ impl Client {
         if !self.outbox.is_empty() {
             return Some(self.taken_at + Duration::from_secs(limits.unread_seconds_max));
         }
-        if self.admission == Admission::NeighbourOnly && !self.spoke {
-            return Some(self.heard_at + crate::limits::HANDSHAKE_MAX);
+        if self.admission != Admission::Client && !self.spoke {
+            return Some(self.said_at + limits::HANDSHAKE_MAX);
         }
         let may_be_idle = limits.idle_seconds_max > 0 && self.held.is_empty() && self.lookup.is_none();
-        may_be_idle.then(|| self.heard_at + Duration::from_secs(limits.idle_seconds_max))
+        may_be_idle.then(|| self.said_at + Duration::from_secs(limits.idle_seconds_max))
     }
 
     fn overdue(&self) -> Gone {
         match self.admission {
             _ if !self.outbox.is_empty() => Gone::NotReading,
-            Admission::NeighbourOnly if !self.spoke => Gone::TooMany,
+            Admission::NeighbourOnly(full) if !self.spoke => Gone::TooMany(full),
             _ => Gone::Idle,
         }
     }

@@ -1,9 +1,12 @@
 //! Where connections come in: who is let in, who is not, and what happens when there are no descriptors left.
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
 use std::rc::Rc;
 
+use nix::sys::resource::{Resource, getrlimit};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -15,14 +18,22 @@ use super::state::Server;
 use crate::limits;
 
 /// Where connections come in; closed for a while when there are no descriptors left.
-#[derive(Default)]
 pub(super) struct Door {
     closed: bool,
-    /// Nothing could be accepted of late; said once.
+    /// There were no descriptors of late; said once.
     in_trouble: bool,
+    /// Descriptors from this one on are kept from clients, or a crowd of them would leave none to the operator.
+    kept_from: u64,
 }
 
 impl Door {
+    pub(super) fn new() -> Self {
+        // Without a limit there is nothing to keep.
+        let allowed = getrlimit(Resource::RLIMIT_NOFILE).map_or(u64::MAX, |(soft, _)| soft);
+        let kept = limits::DESCRIPTORS_KEPT.min(allowed / limits::DESCRIPTORS_KEPT_PART);
+        Self { closed: false, in_trouble: false, kept_from: allowed - kept }
+    }
+
     pub(super) fn is_open(&self) -> bool {
         !self.closed
     }
@@ -39,32 +50,27 @@ impl Door {
     ) {
         match accepted {
             Ok((stream, address)) => {
-                self.end_trouble();
-                self.seat(server, tasks, stream, address);
+                // The kernel gives the lowest that is free, so the number says how many are in use.
+                let is_kept = u64::from(stream.as_raw_fd().unsigned_abs()) >= self.kept_from;
+                if is_kept {
+                    self.begin_trouble(format_args!("no descriptors are left for clients; only neighbours are let in"));
+                } else {
+                    self.end_trouble();
+                }
+                seat(server, tasks, stream, address, is_kept);
             }
             // The caller gave up before it was let in.
             Err(why) if why.kind() == io::ErrorKind::ConnectionAborted => {}
-            Err(why) => self.wait_for_descriptors(&why),
+            Err(why) => {
+                self.closed = true;
+                self.begin_trouble(format_args!("cannot accept connections: {why}; trying on"));
+            }
         }
     }
 
-    fn seat(&self, server: &Rc<Server>, tasks: &mut JoinSet<()>, stream: TcpStream, address: SocketAddr) {
-        let Some(admission) = server.admission() else {
-            warn!("client {address} dropped: there are connections_max clients already");
-            return;
-        };
-        if let Err(why) = prepare(&stream) {
-            warn!("client {address} dropped: {why}");
-            return;
-        }
-        let socket = Socket::new(stream, &server.power_cut);
-        tasks.spawn_local(connection::serve(Rc::clone(server), socket, address, admission));
-    }
-
-    fn wait_for_descriptors(&mut self, why: &io::Error) {
-        self.closed = true;
+    fn begin_trouble(&mut self, what: fmt::Arguments<'_>) {
         if !std::mem::replace(&mut self.in_trouble, true) {
-            warn!("cannot accept connections: {why}; trying on");
+            warn!("{what}");
         }
     }
 
@@ -72,6 +78,18 @@ impl Door {
         if std::mem::take(&mut self.in_trouble) {
             info!("accepting connections again");
         }
+    }
+}
+
+fn seat(server: &Rc<Server>, tasks: &mut JoinSet<()>, stream: TcpStream, address: SocketAddr, is_kept: bool) {
+    let seated = server.admission(is_kept).map_err(|full| full.to_string());
+    match seated.and_then(|admission| prepare(&stream).map(|()| admission).map_err(|why| why.to_string())) {
+        Ok(admission) => {
+            // Seated here and not by its task, or a crowd would be let in before any of them is counted.
+            let (socket, seat) = (Socket::new(stream, &server.power_cut), server.seat_client(admission));
+            tasks.spawn_local(connection::serve(Rc::clone(server), socket, address, seat));
+        }
+        Err(why) => warn!("client {address} dropped: {why}"),
     }
 }
 

@@ -212,7 +212,7 @@ async fn live(seat: Seat, journal: Journal, archive: Option<Archive>, bus: Optio
     tasks.spawn_local(be_patient(Rc::clone(&server)));
     info!("listening on {}", server.config.servers[index].address);
     server.vitals.set_phase(Phase::Serving);
-    let mut door = Door::default();
+    let mut door = Door::new();
     loop {
         tokio::select! {
             signal = signals.recv() => match obey(&server, signal, &mut signals) {

@@ -3,6 +3,7 @@
 //! Held in `Rc`, with cells inside: it cannot leave its thread.
 
 use std::cell::{Cell, RefCell};
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -49,6 +50,8 @@ pub(super) struct Server {
     pub(super) vitals: Arc<Vitals>,
     pub(super) herald: Herald,
     pub(super) links_made: Cell<u32>,
+    /// Connections that are there only in case they are neighbours'; they count as clients until they prove it.
+    waiting: Cell<usize>,
     /// Clients that the operator has had forgotten and the archive has not; none without an archive.
     pub(super) forgotten: RefCell<Vec<Vec<u8>>>,
     /// Connections are to be reset, not closed.
@@ -70,12 +73,35 @@ pub(super) enum Leaving {
     Archive,
 }
 
-/// Whether there was room for one more client.
+/// As what a connection is let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Admission {
     Client,
     /// There are too many: only a neighbour may stay.
-    NeighbourOnly,
+    NeighbourOnly(Full),
+}
+
+impl Admission {
+    /// What it adds to the number of those that wait.
+    fn waits(self) -> usize {
+        usize::from(self != Self::Client)
+    }
+}
+
+/// Why there is no room for one more client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Full {
+    Clients,
+    Descriptors,
+}
+
+impl fmt::Display for Full {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Clients => "there are connections_max clients already",
+            Self::Descriptors => "no descriptors are left for clients",
+        })
+    }
 }
 
 /// A neighbour, whether linked at present or not.
@@ -122,6 +148,7 @@ impl Server {
             lookups: Lookups::new(provider, limits.lookups_max, Arc::clone(&vitals)),
             scratch: Scratch::new(),
             links_made: Cell::new(0),
+            waiting: Cell::new(0),
             forgotten: RefCell::default(),
             power_cut: Rc::default(),
             leaving: Cell::new(Leaving::No),
@@ -233,20 +260,23 @@ impl Server {
         self.vitals.clients.load(Relaxed)
     }
 
-    pub(super) fn admission(&self) -> Option<Admission> {
-        let (clients, most) = (self.clients() as usize, self.config.limits.connections_max);
-        match clients {
-            _ if clients < most => Some(Admission::Client),
-            _ if clients < most + limits::NEIGHBOURS_WAITING_MAX => Some(Admission::NeighbourOnly),
-            _ => None,
-        }
+    /// As what the next connection is let in; why it is not. It may have one of the descriptors that are kept from clients.
+    pub(super) fn admission(&self, has_kept_descriptor: bool) -> Result<Admission, Full> {
+        let waiting = self.waiting.get();
+        let full = match self.clients() as usize - waiting {
+            clients if clients >= self.config.limits.connections_max => Full::Clients,
+            _ if has_kept_descriptor => Full::Descriptors,
+            _ => return Ok(Admission::Client),
+        };
+        if waiting < limits::NEIGHBOURS_WAITING_MAX { Ok(Admission::NeighbourOnly(full)) } else { Err(full) }
     }
 
     /// Counts a client for as long as the seat is kept.
-    pub(super) fn seat_client(self: &Rc<Self>) -> ClientSeat {
+    pub(super) fn seat_client(self: &Rc<Self>, admission: Admission) -> ClientSeat {
         self.vitals.clients.fetch_add(1, Relaxed);
+        self.waiting.update(|waiting| waiting + admission.waits());
         counts::add(&self.vitals.counts.connections, 1);
-        ClientSeat(Rc::clone(self))
+        ClientSeat { server: Rc::clone(self), admission }
     }
 
     /// Another one who says reports.
@@ -281,11 +311,15 @@ impl Server {
     }
 }
 
-pub(super) struct ClientSeat(Rc<Server>);
+pub(super) struct ClientSeat {
+    server: Rc<Server>,
+    pub(super) admission: Admission,
+}
 
 impl Drop for ClientSeat {
     fn drop(&mut self) {
-        self.0.vitals.clients.fetch_sub(1, Relaxed);
+        self.server.vitals.clients.fetch_sub(1, Relaxed);
+        self.server.waiting.update(|waiting| waiting - self.admission.waits());
     }
 }
 

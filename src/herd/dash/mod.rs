@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::routing::get;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::spawn_local;
 use tracing::info;
 
@@ -64,10 +64,9 @@ impl Door {
         let listener = bind(port)?;
         let guard = Arc::new(Guard::new(listener.local_addr().map_err(no_socket)?.port())?);
         let listener = tokio::net::TcpListener::from_std(listener).map_err(no_socket)?;
-        let room = Arc::new(Semaphore::new(limits::DASH_CONNECTIONS_MAX));
         info!("dashboard on http://127.0.0.1:{}, see: herdctl dash", guard.port);
         let serving = axum::serve(
-            Entrance { listener, room, what: "the dashboard's address" },
+            Entrance::new("the dashboard's address", listener, limits::DASH_CONNECTIONS_MAX),
             router(config.clone(), events, guard.clone()),
         );
         spawn_local(async move {
