@@ -88,6 +88,8 @@ pub const HANDSHAKE_MAX: Duration = Duration::from_secs(3);
 pub const HELLO_BYTES_MAX: usize = 1024;
 /// A dial that has not connected by then is given up and tried again.
 pub const DIAL_MAX: Duration = Duration::from_secs(2);
+/// And no sooner where a name must be looked up: whoever answers for names answers others too.
+pub const NAME_REST: Duration = Duration::from_millis(250);
 /// The first wait before dialling again; doubled each time, with jitter.
 pub const BACKOFF_FIRST: Duration = Duration::from_millis(10);
 /// The longest wait before dialling again: a server that comes back is linked before anybody has noticed.

@@ -164,7 +164,7 @@ future_seconds_max = 8
     assert!(warnings.is_empty(), "{warnings}");
     assert_eq!((herd.herd.as_str(), herd.ack), ("other", Ack::Stored));
     assert_eq!(herd.secret_file.as_deref(), Some(Path::new("/herds/one/keys/secret")));
-    assert_eq!((herd.servers[0].name.as_str(), herd.servers[0].address), ("Solo", "[::1]:0".parse().unwrap()));
+    assert_eq!((herd.servers[0].name.as_str(), herd.servers[0].listen), ("Solo", "[::1]:0".parse().unwrap()));
     let log = Log {
         traffic: Traffic::Clients,
         when_behind: WhenBehind::Count,
@@ -471,7 +471,7 @@ error[H004]: unknown key `adress` in a server
 3 | { name = "Clark", address = "127.0.0.1:11003", adress = 1 }
   |                                                ^^^^^^ did you mean `address`?
   |
-  = help: known here: `name`, `address`
+  = help: known here: `name`, `address`, `listen`, `metrics`
 
 1 error
 "#]]
@@ -984,8 +984,8 @@ error[H014]: two servers have the address `[::1]:11000`
 #[test]
 fn h015_what_is_no_address() {
     let why = shown_of_servers(
-        r#"{ name = "A", address = "localhost:11000" },
-{ name = "B", address = "clark.ucla.edu:11000" },
+        r#"{ name = "A", address = "clark..ucla.edu:11000" },
+{ name = "B", address = "clark.ucla.edu" },
 { name = "C", address = "127.0.0.1" },
 { name = "D", address = "::1" },
 { name = "E", address = "[::1]" },
@@ -994,12 +994,14 @@ fn h015_what_is_no_address() {
 { name = "H", address = "11000" },
 { name = "I", address = "127.0.1:11000" },
 { name = "J", address = "::1:99999:x" },
-{ name = "K", address = "" },"#,
+{ name = "K", address = "" },
+{ name = "L", address = "127.0.0.1:1", listen = "localhost:1" },
+{ name = "M", address = "127.0.0.1:2", listen = "clark.ucla.edu:2" },"#,
     );
     assert_data_eq!(
         why,
         str![[r#"
-warning[H011]: the herd falls into 11 islands: A; B; C; D; and 7 more
+warning[H011]: the herd falls into 13 islands: A; B; C; D; and 9 more
  --> herd.toml:2:1
   |
 2 | servers = [
@@ -1007,21 +1009,21 @@ warning[H011]: the herd falls into 11 islands: A; B; C; D; and 7 more
   |
   = help: what one island hears the others never learn; add a link, such as `["A", "B"]`
 
-error[H015]: `localhost:11000` is no address
+error[H015]: `clark..ucla.edu:11000` is no address
  --> herd.toml:3:25
   |
-3 | { name = "A", address = "localhost:11000" },
-  |                         ^^^^^^^^^^^^^^^^^ host names are not looked up
-  |
-  = help: write `127.0.0.1:11000`
-
-error[H015]: `clark.ucla.edu:11000` is no address
- --> herd.toml:4:25
-  |
-4 | { name = "B", address = "clark.ucla.edu:11000" },
-  |                         ^^^^^^^^^^^^^^^^^^^^^^ host names are not looked up
+3 | { name = "A", address = "clark..ucla.edu:11000" },
+  |                         ^^^^^^^^^^^^^^^^^^^^^^^ not an IP address
   |
   = help: an IP address and a port, such as `127.0.0.1:11003`
+
+error[H015]: `clark.ucla.edu` is no address
+ --> herd.toml:4:25
+  |
+4 | { name = "B", address = "clark.ucla.edu" },
+  |                         ^^^^^^^^^^^^^^^^ the port is missing
+  |
+  = help: for example `clark.ucla.edu:11003`
 
 error[H015]: `127.0.0.1` is no address
  --> herd.toml:5:25
@@ -1095,9 +1097,111 @@ error[H015]: `` is no address
    |
    = help: an IP address and a port, such as `127.0.0.1:11003`
 
-11 errors, 1 warning
+error[H015]: `localhost:1` is no address
+  --> herd.toml:14:49
+   |
+14 | { name = "L", address = "127.0.0.1:1", listen = "localhost:1" },
+   |                                                 ^^^^^^^^^^^^^ a host name cannot be listened on
+   |
+   = help: write `127.0.0.1:1`
+
+error[H015]: `clark.ucla.edu:2` is no address
+  --> herd.toml:15:49
+   |
+15 | { name = "M", address = "127.0.0.1:2", listen = "clark.ucla.edu:2" },
+   |                                                 ^^^^^^^^^^^^^^^^^^ a host name cannot be listened on
+   |
+   = help: an IP address and a port, such as `127.0.0.1:11003`
+
+13 errors, 1 warning
 "#]]
         .raw()
+    );
+}
+
+#[test]
+fn h030_who_is_reached_by_a_name_or_elsewhere_listens_somewhere() {
+    let why = shown_of_servers(
+        r#"{ name = "A", address = "clark-0.herd:11000" },
+{ name = "B", address = "10.0.0.1:11001", listen = "0.0.0.0:0" },
+{ name = "C", address = "clark-2.herd:11002", listen = "[::]:11002" },
+{ name = "D", address = "clark-2.herd:11002", listen = "0.0.0.0:11002" },"#,
+    );
+    assert_data_eq!(
+        why,
+        str![[r#"
+warning[H011]: the herd falls into 4 islands: A; B; C; D
+ --> herd.toml:2:1
+  |
+2 | servers = [
+  | ^^^^^^^ no link joins them
+  |
+  = help: what one island hears the others never learn; add a link, such as `["A", "B"]`
+
+error[H030]: `A` is reached by a host name, and has no `listen`
+ --> herd.toml:3:25
+  |
+3 | { name = "A", address = "clark-0.herd:11000" },
+  |                         ^^^^^^^^^^^^^^^^^^^^ a host name cannot be listened on
+  |
+  = help: for example `listen = "0.0.0.0:11000"`
+
+error[H030]: `B` listens on any port, and not on 11001
+ --> herd.toml:4:52
+  |
+4 | { name = "B", address = "10.0.0.1:11001", listen = "0.0.0.0:0" },
+  |                                                    ^^^^^^^^^^^ port 0 is any port
+  |
+  = help: for example `listen = "0.0.0.0:11001"`
+
+error[H014]: two servers have the address `clark-2.herd:11002`
+ --> herd.toml:6:25
+  |
+6 | { name = "D", address = "clark-2.herd:11002", listen = "0.0.0.0:11002" },
+  |                         ^^^^^^^^^^^^^^^^^^^^ `C` has it, on line 5
+  |
+  = help: every server needs a port of its own
+
+3 errors, 1 warning
+"#]]
+    );
+}
+
+#[test]
+fn a_server_may_be_reached_by_a_name_and_listen_elsewhere() {
+    let text = r#"
+        herd = "ucla"
+        secret_file = "herd.secret"
+        servers = [
+            { name = "Clark", address = "clark-0.herd:11003", listen = "0.0.0.0:11003", metrics = "127.0.0.1:9465" },
+            { name = "Bona", address = "127.0.0.1:11001" },
+        ]
+        links = [["Clark", "Bona"]]
+    "#;
+    let (herd, warnings) = herdctl::config::parse(text, Path::new("herd.toml")).unwrap();
+    assert!(warnings.is_empty(), "{warnings}");
+    let [clark, bona] = &herd.servers[..] else { panic!("{herd:?}") };
+    assert_eq!(clark.address.to_string(), "clark-0.herd:11003");
+    assert_eq!((clark.listen, clark.metrics), ("0.0.0.0:11003".parse().unwrap(), "127.0.0.1:9465".parse().ok()));
+    assert_eq!((bona.address.ip(), bona.metrics), (Some(bona.listen), None));
+}
+
+#[test]
+fn h025_a_servers_own_metrics_that_others_could_read() {
+    let why = shown_of_servers(r#"{ name = "A", address = "127.0.0.1:11004", metrics = "0.0.0.0:9464" }"#);
+    assert_data_eq!(
+        why,
+        str![[r#"
+error[H025]: anybody who can reach 0.0.0.0:9464 could read the metrics
+ --> herd.toml:3:54
+  |
+3 | { name = "A", address = "127.0.0.1:11004", metrics = "0.0.0.0:9464" }
+  |                                                      ^^^^^^^^^^^^^^ not an address of this machine alone
+  |
+  = help: `access = "network"` in `[metrics]` if that is meant, or an address such as `127.0.0.1:9464`
+
+1 error
+"#]]
     );
 }
 
@@ -1441,11 +1545,11 @@ error[H008]: `ack` cannot be `herd`
   |
   = help: known here: `heard`, `stored`, `sent`
 
-error[H015]: `localhost:11000` is no address
+error[H030]: `Bailey` is reached by a host name, and has no `listen`
  --> herd.toml:4:34
   |
 4 |     { name = "Bailey", address = "localhost:11000", port = 1 },
-  |                                  ^^^^^^^^^^^^^^^^^ host names are not looked up
+  |                                  ^^^^^^^^^^^^^^^^^ a host name cannot be listened on
   |
   = help: write `127.0.0.1:11000`
 
@@ -1455,7 +1559,7 @@ error[H004]: unknown key `port` in a server
 4 |     { name = "Bailey", address = "localhost:11000", port = 1 },
   |                                                     ^^^^ no such key
   |
-  = help: known here: `name`, `address`
+  = help: known here: `name`, `address`, `listen`, `metrics`
 
 error[H013]: two servers are called `bailey`
  --> herd.toml:5:14
@@ -1487,7 +1591,7 @@ error[H004]: unknown key `nmae` in a server
 6 |     { nmae = "Clark",  address = "127.0.0.1:40000" },
   |       ^^^^ did you mean `name`?
   |
-  = help: known here: `name`, `address`
+  = help: known here: `name`, `address`, `listen`, `metrics`
 
 error[H014]: two servers have the address `127.0.0.1:40000`
  --> herd.toml:6:34

@@ -1,6 +1,7 @@
 //! `herdctl serve`: five real processes of one herd.toml behave as five threads do.
 
 mod health;
+mod names;
 
 use std::fs;
 use std::io::{Read, Write};

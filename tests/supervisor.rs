@@ -78,7 +78,7 @@ fn chain(folder: &Path, names: &[&str]) -> Up {
     let config = Config {
         path: folder.join("herd.toml"),
         herd: "test".into(),
-        servers: names.iter().map(|name| Server { name: (*name).into(), address: any }).collect(),
+        servers: names.iter().map(|name| Server::at(name, any)).collect(),
         links: (1..names.len()).map(|listener| Link { dialer: listener - 1, listener }).collect(),
         ack: Ack::Heard,
         secret_file: None,
@@ -282,7 +282,7 @@ fn a_taken_port_starts_nothing() {
     let folder = Folder::new();
     let holder = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut up = chain(folder.path(), &["Bomb", "Clark"]);
-    up.config.servers[1].address = holder.local_addr().unwrap();
+    up.config.servers[1].move_to(holder.local_addr().unwrap());
     let failure = fails(up.clone());
     assert_eq!(failure.exit, 6);
     let port = holder.local_addr().unwrap().port();
@@ -294,7 +294,7 @@ fn a_taken_port_starts_nothing() {
 fn a_port_offset_past_the_last_port_is_refused() {
     let folder = Folder::new();
     let mut up = chain(folder.path(), &["Bona"]);
-    up.config.servers[0].address.set_port(65_000);
+    up.config.servers[0].move_to("127.0.0.1:65000".parse().unwrap());
     up.port_offset = 1000;
     assert_eq!(fails(up).error, Kind::Usage);
 }
@@ -595,7 +595,7 @@ fn five() -> Herd {
     let folder = Folder::new();
     let (mut config, _) = config::parse(config::TEMPLATE, &folder.path().join("herd.toml")).unwrap();
     for server in &mut config.servers {
-        server.address.set_port(0);
+        server.move_to("127.0.0.1:0".parse().unwrap());
     }
     let up = Up { config, ..chain(folder.path(), &[]) };
     Herd::run(folder, Supervisor::new(up))

@@ -122,7 +122,7 @@ impl Herd {
             (0..herd.members.len()).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
         let mut config = Config::clone(&herd.config);
         for (server, listener) in config.servers.iter_mut().zip(&listeners) {
-            server.address = listener.local_addr().unwrap();
+            server.move_to(listener.local_addr().unwrap());
         }
         herd.config = Arc::new(config);
         (herd, listeners)
@@ -173,7 +173,7 @@ impl Herd {
         // The kernel may still be taking the old socket down.
         let mut listener = None;
         wait_until("the address to be free", || {
-            listener = TcpListener::bind(self.config.servers[index].address).ok();
+            listener = TcpListener::bind(self.config.servers[index].listen).ok();
             listener.is_some()
         });
         self.spawn(index, listener.unwrap());
@@ -226,7 +226,7 @@ impl Herd {
     }
 
     pub fn address(&self, name: &str) -> SocketAddr {
-        self.config.servers[self.index(name)].address
+        self.config.servers[self.index(name)].listen
     }
 
     pub fn secret(&self) -> &[u8] {

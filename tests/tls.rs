@@ -287,7 +287,7 @@ fn what_is_said_between_neighbours_is_not_read_on_the_way() {
     herd.kill("Bona");
     let clarks = Arc::clone(&herd.config);
     let mut bonas = Config::clone(&clarks);
-    bonas.servers[1].address = through;
+    bonas.servers[1].address = through.into();
     herd.config = Arc::new(bonas);
     herd.start("Bona");
     herd.config = clarks;

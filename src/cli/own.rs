@@ -95,7 +95,7 @@ fn prepare(from: Option<Config>, path: &std::path::Path) -> Result<Config, Failu
     let mut taken = Vec::new();
     for server in &mut config.servers {
         let port = free_port(&mut rng, &mut taken).map_err(|why| trouble("no port is free", &why))?;
-        server.address = (Ipv4Addr::LOCALHOST, port).into();
+        server.move_to((Ipv4Addr::LOCALHOST, port).into());
     }
     Ok(config)
 }

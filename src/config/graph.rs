@@ -3,9 +3,10 @@
 //! A server with a flaw is still one that a link may name, so that one mistake does not look like three.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::ops::Range;
 
+use super::address::{Address, address_of, ip_of};
 use super::fields::{Field, Fields, Text};
 use super::mistakes::{Found, Kind, quoted};
 use super::names::{closest, folded, is_name};
@@ -26,11 +27,21 @@ struct Draft<'a> {
     name: Option<Text<'a>>,
     /// The name is free of flaws.
     sound: bool,
-    address: Option<(SocketAddr, Range<usize>)>,
+    address: Option<(Address, Range<usize>)>,
+    listen: Option<(SocketAddr, Range<usize>)>,
+    metrics: Option<(SocketAddr, Range<usize>)>,
+}
+
+/// Who there is, and who talks with whom.
+pub(super) struct Graph {
+    pub(super) servers: Vec<Server>,
+    pub(super) links: Vec<Link>,
+    /// Where servers have metrics of their own, and where that is said.
+    pub(super) metrics: Vec<(SocketAddr, Range<usize>)>,
 }
 
 /// Reads `servers` and `links`. `None` if the servers are not whole; then something was noted.
-pub(super) fn graph(file: &mut Fields<'_>) -> Option<(Vec<Server>, Vec<Link>)> {
+pub(super) fn graph(file: &mut Fields<'_>) -> Option<Graph> {
     let notes = file.notes;
     let servers = file.need("servers", "servers = [{ name = \"Clark\", address = \"127.0.0.1:11003\" }]");
     let links = file.get("links");
@@ -51,12 +62,16 @@ pub(super) fn graph(file: &mut Fields<'_>) -> Option<(Vec<Server>, Vec<Link>)> {
     if let (true, Some(names)) = (whole && by_name.len() == drafts.len(), names) {
         note_islands(&names, &links, links_key.unwrap_or(servers_key), notes);
     }
-    Some((drafts.iter().map(Draft::finish).collect::<Option<_>>()?, links))
+    let servers = drafts.iter().map(Draft::finish).collect::<Option<_>>()?;
+    Some(Graph { servers, links, metrics: drafts.into_iter().filter_map(|draft| draft.metrics).collect() })
 }
 
 impl<'a> Draft<'a> {
     fn finish(&self) -> Option<Server> {
-        Some(Server { name: self.sound_name()?.to_owned(), address: self.address.as_ref()?.0 })
+        let address = self.address.as_ref()?.0.clone();
+        let listen = self.listen.as_ref().map(|(listen, _)| *listen).or(address.ip())?;
+        let metrics = self.metrics.as_ref().map(|(metrics, _)| *metrics);
+        Some(Server { name: self.sound_name()?.to_owned(), address, listen, metrics })
     }
 
     fn sound_name(&self) -> Option<&'a str> {
@@ -73,7 +88,7 @@ fn draft<'a>(server: &Field<'a>) -> Draft<'a> {
     let Some(mut server) =
         server.table("a server", "a table, such as `{ name = \"Clark\", address = \"127.0.0.1:11003\" }`")
     else {
-        return Draft { name: None, sound: false, address: None };
+        return Draft { name: None, sound: false, address: None, listen: None, metrics: None };
     };
     let name = server.need("name", "name = \"Clark\"").and_then(|field| field.text());
     let address = server.need("address", "address = \"127.0.0.1:11003\"");
@@ -81,9 +96,34 @@ fn draft<'a>(server: &Field<'a>) -> Draft<'a> {
         sound: name.as_ref().is_some_and(|name| is_server_name(name, server.notes)),
         name,
         address: address.and_then(|field| address_of(&field)),
+        listen: server.get("listen").and_then(|field| ip_of(&field)),
+        metrics: server.get("metrics").and_then(|field| ip_of(&field)),
     };
+    note_unlistenable(&draft, &mut server);
     server.close();
     draft
+}
+
+/// Where others find a server, it must listen.
+fn note_unlistenable(draft: &Draft<'_>, server: &mut Fields<'_>) {
+    let Some((address, span)) = &draft.address else { return };
+    let port = address.port();
+    let (kind, span, message, label) = match &draft.listen {
+        None if address.ip().is_none() && server.get("listen").is_none() => {
+            let message = format!("{} is reached by a host name, and has no `listen`", draft.shown());
+            (Kind::NoListen, span, message, "a host name cannot be listened on")
+        }
+        Some((listen, span)) if listen.port() == 0 && port != 0 => {
+            let message = format!("{} listens on any port, and not on {port}", draft.shown());
+            (Kind::NoListen, span, message, "port 0 is any port")
+        }
+        _ => return,
+    };
+    let help = match address.is_loopback() {
+        true => format!("write `127.0.0.1:{port}`"),
+        false => format!("for example `listen = \"0.0.0.0:{port}\"`"),
+    };
+    server.notes.add(Found::new(kind, span.clone(), message).label(label).help(help));
 }
 
 fn is_server_name(name: &Text<'_>, notes: &Notes<'_>) -> bool {
@@ -96,40 +136,6 @@ fn is_server_name(name: &Text<'_>, notes: &Notes<'_>) -> bool {
         );
     }
     !reserved && is_name(name, "server", notes)
-}
-
-pub(super) fn address_of(field: &Field<'_>) -> Option<(SocketAddr, Range<usize>)> {
-    let Text { text, span } = field.text()?;
-    if let Ok(address) = text.parse() {
-        return Some((address, span));
-    }
-    let (label, help) = address_flaw(text);
-    field
-        .notes
-        .add(Found::new(Kind::NotAnAddress, span, format!("{} is no address", quoted(text))).label(label).help(help));
-    None
-}
-
-/// What is wrong with an address, and what would be right.
-fn address_flaw(text: &str) -> (&'static str, String) {
-    const EXAMPLE: &str = "an IP address and a port, such as `127.0.0.1:11003`";
-    if let Ok(ip) = text.trim_matches(['[', ']']).parse::<IpAddr>() {
-        return ("the port is missing", format!("for example `{}`", SocketAddr::new(ip, 11003)));
-    }
-    let Some((host, port)) = text.rsplit_once(':') else {
-        return ("neither an IP address nor a port", EXAMPLE.into());
-    };
-    if port.is_empty() || !port.bytes().all(|digit| digit.is_ascii_digit()) {
-        ("the port is not a number", EXAMPLE.into())
-    } else if port.parse::<u16>().is_err() {
-        ("the port is past 65535", EXAMPLE.into())
-    } else if host.eq_ignore_ascii_case("localhost") {
-        ("host names are not looked up", format!("write `127.0.0.1:{port}`"))
-    } else if host.starts_with(|c: char| c.is_alphabetic()) && !host.contains(':') {
-        ("host names are not looked up", EXAMPLE.into())
-    } else {
-        ("not an IP address", EXAMPLE.into())
-    }
 }
 
 /// The index of every server by its folded name; of two of the same name, that of the first.
@@ -157,7 +163,7 @@ fn note_same_addresses(drafts: &[Draft<'_>], notes: &Notes<'_>) {
         if address.port() == 0 {
             continue;
         }
-        let (first, place) = *first_with.entry(*address).or_insert((draft, span.start));
+        let (first, place) = *first_with.entry(address).or_insert((draft, span.start));
         if place != span.start {
             notes.add(
                 Found::new(Kind::SameAddress, span.clone(), format!("two servers have the address `{address}`"))

@@ -150,6 +150,7 @@ pub(crate) enum Kind {
     Idle,
     SecretInFile,
     StoredNowhere,
+    NoListen,
 }
 
 impl Kind {
@@ -184,6 +185,7 @@ impl Kind {
             Self::NotACommand => "H027",
             Self::NotAnExpectation => "H028",
             Self::BackInTime => "H029",
+            Self::NoListen => "H030",
         }
     }
 

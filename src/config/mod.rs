@@ -4,10 +4,12 @@
 //! exist, addresses are distinct, every limit is in its range. What is wrong is reported all at once, each
 //! mistake with its line, a caret and what would be right. Knows nothing of tokio or of the rest of the crate.
 
+pub mod address;
 mod bus;
 pub(crate) mod fields;
 mod find;
 mod graph;
+mod metrics;
 pub(crate) mod mistakes;
 mod names;
 pub(crate) mod notes;
@@ -23,6 +25,7 @@ use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+pub use address::Address;
 pub use find::find;
 pub use mistakes::{Mistake, Mistakes, Severity, harmless};
 pub use names::closest;
@@ -106,7 +109,24 @@ pub struct Server {
     /// One word, unique without regard to case.
     pub name: String,
     /// Where clients and neighbours reach it. Port 0 takes any free port when the herd comes up.
-    pub address: SocketAddr,
+    pub address: Address,
+    /// Where the process that runs it listens; the same, unless another is named.
+    pub listen: SocketAddr,
+    /// Where the process that serves it alone serves the metrics; none: as [`Config::metrics`] says.
+    pub metrics: Option<SocketAddr>,
+}
+
+impl Server {
+    /// A server that is reached where it listens.
+    #[must_use]
+    pub fn at(name: &str, address: SocketAddr) -> Self {
+        Self { name: name.into(), address: address.into(), listen: address, metrics: None }
+    }
+
+    /// The same server, elsewhere.
+    pub fn move_to(&mut self, address: SocketAddr) {
+        (self.address, self.listen) = (address.into(), address);
+    }
 }
 
 /// A link between two servers, as indexes into [`Config::servers`].

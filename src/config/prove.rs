@@ -9,13 +9,14 @@ use toml::de::DeTable;
 
 use super::bus::bus;
 use super::fields::Fields;
-use super::graph::{address_of, graph};
+use super::graph::{Graph, graph};
+use super::metrics::metrics;
 use super::mistakes::{Found, Kind, Mistakes};
 use super::names::is_name;
 use super::notes::Notes;
 use super::places::places;
 use super::tls::tls;
-use super::{Access, Ack, Archive, Config, Limits, Log, Metrics, Traffic, WhenBehind};
+use super::{Ack, Archive, Config, Limits, Log, Traffic, WhenBehind};
 use crate::limits;
 
 pub(super) fn prove(text: &str, path: &Path) -> Result<(Config, Mistakes), Mistakes> {
@@ -38,16 +39,16 @@ fn herd(mut file: Fields<'_>, path: &Path) -> Option<Config> {
     let ack = file.choice("ack", &[("heard", Ack::Heard), ("stored", Ack::Stored), ("sent", Ack::Sent)]);
     let secret_file = file.get("secret_file").and_then(|field| field.path()).map(|path| folder.join(path));
     let graph = graph(&mut file);
-    let tls = tls(&mut file, folder, graph.as_ref().map_or(&[], |(servers, _)| servers));
+    let tls = tls(&mut file, folder, graph.as_ref().map_or(&[], |graph| &graph.servers));
     let log = log(file.table("log", "[log]"), folder);
     let archive = archive(&mut file, folder, ack);
-    let bus = bus(&mut file, folder, graph.as_ref().map_or(&[], |(servers, _)| servers));
+    let bus = bus(&mut file, folder, graph.as_ref().map_or(&[], |graph| &graph.servers));
     let places = places(file.table("places", "[places]"), folder);
-    let metrics = metrics(file.table("metrics", "[metrics]"));
+    let metrics = metrics(file.table("metrics", "[metrics]"), graph.as_ref().map_or(&[], |graph| &graph.metrics));
     let limits = limits(file.table("limits", "[limits]"));
     file.close();
 
-    let (servers, links) = graph?;
+    let Graph { servers, links, .. } = graph?;
     let places = places?;
     Some(Config {
         herd: name?.text.to_owned(),
@@ -76,23 +77,6 @@ fn log(mut log: Fields<'_>, folder: &Path) -> Log {
     };
     log.close();
     read
-}
-
-fn metrics(mut metrics: Fields<'_>) -> Metrics {
-    let access = metrics.choice("access", &[("local", Access::Local), ("network", Access::Network)]);
-    let listen = metrics.get("listen").and_then(|field| address_of(&field));
-    if let Some((address, span)) = &listen
-        && access == Access::Local
-        && !address.ip().to_canonical().is_loopback()
-    {
-        let message = format!("anybody who can reach {address} could read the metrics");
-        let found = Found::new(Kind::OpenMetrics, span.clone(), message).label("not an address of this machine alone");
-        metrics
-            .notes
-            .add(found.help("`access = \"network\"` if that is meant, or an address such as `127.0.0.1:9464`"));
-    }
-    metrics.close();
-    Metrics { listen: listen.map(|(address, _)| address), access }
 }
 
 /// `None` if there is no such table, or nothing in it that could be used.

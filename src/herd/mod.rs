@@ -187,7 +187,8 @@ impl Supervisor {
         certificates::prove(&config, &up.only)?;
         let provider = provider_of(&config)?;
         let listeners = ports::bind_own(&mut config, served)?;
-        let scrape = config.metrics.listen.map(ports::bind_metrics).transpose()?;
+        let own = served.and_then(|served| config.servers[served].metrics);
+        let scrape = own.or(config.metrics.listen).map(ports::bind_metrics).transpose()?;
         let chronicle = Rc::new(Chronicle::new(&config, since));
         let child = |(index, server): (usize, &config::Server)| {
             let is_elsewhere = served.is_some_and(|served| served != index);

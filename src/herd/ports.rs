@@ -23,14 +23,16 @@ use crate::limits;
 ///
 /// [`Kind::Usage`] if a port would be past 65535.
 pub fn moved(mut config: Config, offset: u16) -> Result<Config, Failure> {
-    for Server { name, address } in &mut config.servers {
-        if address.port() == 0 {
-            continue;
-        }
-        let port = address.port().checked_add(offset).ok_or_else(|| {
-            Failure::new(Kind::Usage, format!("port {} of {name} plus {offset} is no port", address.port()))
-        })?;
-        address.set_port(port);
+    for server in &mut config.servers {
+        let moved = |port: u16| match port {
+            0 => Ok(0),
+            port => port.checked_add(offset).ok_or_else(|| {
+                Failure::new(Kind::Usage, format!("port {port} of {} plus {offset} is no port", server.name))
+            }),
+        };
+        let (address, listen) = (moved(server.address.port())?, moved(server.listen.port())?);
+        server.address.set_port(address);
+        server.listen.set_port(listen);
     }
     Ok(config)
 }
@@ -56,9 +58,13 @@ pub fn bind_all(config: &mut Config) -> Result<Vec<TcpListener>, Failure> {
     let bound = config.servers.iter().map(bind).collect::<Result<Vec<_>, _>>();
     let bound = bound.map_err(|why| Failure { message: format!("{}; nothing was started", why.message), ..why })?;
     for (server, listener) in config.servers.iter_mut().zip(&bound) {
-        server.address = listener
-            .local_addr()
-            .map_err(|why| Failure::new(Kind::Failed, format!("{} has no address: {why}", server.name)))?;
+        let bound = listener.local_addr();
+        let bound =
+            bound.map_err(|why| Failure::new(Kind::Failed, format!("{} has no address: {why}", server.name)))?;
+        server.listen = bound;
+        if server.address.port() == 0 {
+            server.address.set_port(bound.port());
+        }
     }
     Ok(bound)
 }
@@ -69,7 +75,7 @@ pub fn bind_all(config: &mut Config) -> Result<Vec<TcpListener>, Failure> {
 ///
 /// As [`bind_all`].
 pub fn bind(server: &Server) -> Result<TcpListener, Failure> {
-    listen(server.address).map_err(|why| refused(server, &why))
+    listen(server.listen).map_err(|why| refused(server, &why))
 }
 
 /// Binds the address of the metrics.
@@ -80,7 +86,9 @@ pub fn bind(server: &Server) -> Result<TcpListener, Failure> {
 pub fn bind_metrics(address: SocketAddr) -> Result<TcpListener, Failure> {
     listen(address).map_err(|why| {
         let message = format!("cannot listen on {address} ([metrics]): {why}; nothing was started");
-        Failure::new(Kind::Taken, message).hint("another listen below [metrics], or none")
+        Failure::new(Kind::Taken, message).hint(
+            "another `listen` below [metrics], or a `metrics` of its own in each server that is served on this machine",
+        )
     })
 }
 
@@ -113,7 +121,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 fn refused(server: &Server, why: &io::Error) -> Failure {
-    let (name, address) = (&server.name, server.address);
+    let (name, address) = (&server.name, server.listen);
     if why.kind() != io::ErrorKind::AddrInUse {
         return Failure::new(Kind::Taken, format!("cannot listen on {address} ({name}): {why}"));
     }
@@ -199,7 +207,7 @@ mod tests {
     use super::*;
 
     fn server(address: SocketAddr) -> Server {
-        Server { name: "Clark".into(), address }
+        Server::at("Clark", address)
     }
 
     #[test]

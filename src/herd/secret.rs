@@ -10,6 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use super::api::{Failure, Kind};
 use crate::config::Config;
+use crate::config::address::is_loopback;
 use crate::server::secret::{Flaw, Secret};
 
 /// Where the secret is looked for when no file is named.
@@ -79,11 +80,11 @@ fn given() -> Option<OsString> {
 }
 
 fn nobody_else_can_reach(config: &Config) -> Result<(), Failure> {
-    let open = config.servers.iter().find(|server| !server.address.ip().to_canonical().is_loopback());
+    let open = config.servers.iter().find(|server| !is_loopback(server.listen.ip()));
     let Some(server) = open else { return Ok(()) };
     let message = format!(
         "{} listens beyond this machine, at {}, and the herd has no `secret_file`, no {VARIABLE} and no [tls]",
-        server.name, server.address
+        server.name, server.listen
     );
     Err(Failure::new(Kind::BadConfig, message).hint(REMEDY))
 }

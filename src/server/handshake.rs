@@ -8,7 +8,6 @@ use std::io;
 use std::rc::Rc;
 
 use memchr::memchr;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::clock;
@@ -107,9 +106,7 @@ pub(super) async fn dial(server: &Rc<Server>, neighbour: usize) -> Result<Made<'
     if server.neighbours[neighbour].fault.get().is_closed() {
         return Err(NoLink::Cut);
     }
-    let address = server.neighbours[neighbour].address;
-    let connecting = timeout(limits::DIAL_MAX, TcpStream::connect(address));
-    let stream = connecting.await.map_err(|_| NoLink::Slow)??;
+    let stream = server.neighbours[neighbour].way.dial().await?;
     // Dialling a dead port of the ephemeral range can reach the dialling socket itself.
     if stream.local_addr()? == stream.peer_addr()? {
         return Err(NoLink::Itself);

@@ -54,7 +54,7 @@ pub(super) async fn keep(server: Rc<Server>, neighbour: usize) {
             }
             Err(_) => {}
         }
-        sleep(backoff(tries, random())).await;
+        sleep(server.neighbours[neighbour].way.rest(backoff(tries, random()))).await;
         tries += 1;
     }
 }

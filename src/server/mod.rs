@@ -6,7 +6,7 @@
 //! [`events`] out, and log records to the appender.
 //!
 //! Reading order: here (serve, obey, leave), `state` what its tasks share, `door` who is let in, `connection` a client,
-//! `handshake` and `link` a neighbour, `trust` by what they know each other: [`secret`] and `tls`, which are `reread`;
+//! `way`, `handshake` and `link` a neighbour, `trust` by what they know each other: [`secret`] and `tls`, which are `reread`;
 //! [`fault`] what can be wrong with a link, `setbacks` what it then does, [`confirm`] when an answer may be written,
 //! `lookup` places, [`archive`] the disk, [`bus`] other herds, `socket` what all connections do, [`journal`], `logfile`
 //! and [`record`] the log, [`vitals`] and [`counts`] what it shows, [`events`] what it tells, [`question`] what it may be
@@ -37,6 +37,7 @@ mod tally;
 mod tls;
 mod trust;
 pub mod vitals;
+mod way;
 
 use std::fmt;
 use std::io;
@@ -72,7 +73,7 @@ use vitals::{Phase, Vitals};
 
 /// All that a server is given when it starts.
 pub struct Seat {
-    /// The herd, with the addresses that were really bound (no port 0).
+    /// The herd, with the ports that were really bound (none is 0).
     pub config: Arc<Config>,
     /// Which of its servers this is.
     pub index: usize,
@@ -210,7 +211,7 @@ async fn live(seat: Seat, journal: Journal, archive: Option<Archive>, bus: Optio
         }
     }
     tasks.spawn_local(be_patient(Rc::clone(&server)));
-    info!("listening on {}", server.config.servers[index].address);
+    info!("listening on {}", server.config.servers[index].listen);
     server.vitals.set_phase(Phase::Serving);
     let mut door = Door::new();
     loop {

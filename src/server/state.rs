@@ -5,7 +5,6 @@
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -24,6 +23,7 @@ use super::secret::Keys;
 use super::socket::Scratch;
 use super::trust::Trust;
 use super::vitals::Vitals;
+use super::way::Way;
 use crate::config::Config;
 use crate::limits;
 use crate::places::Provider;
@@ -107,7 +107,7 @@ impl fmt::Display for Full {
 /// A neighbour, whether linked at present or not.
 pub(super) struct Neighbour {
     pub(super) name: String,
-    pub(super) address: SocketAddr,
+    pub(super) way: Way,
     /// It dials this server; otherwise this server dials it.
     pub(super) dials: bool,
     /// The live connection to it.
@@ -359,7 +359,7 @@ fn neighbours(config: &Config, index: usize) -> Vec<Neighbour> {
     });
     ends.map(|(server, dials)| Neighbour {
         name: config.servers[server].name.clone(),
-        address: config.servers[server].address,
+        way: Way::to(config.servers[server].address.clone()),
         dials,
         current: Cell::new(None),
         resume: Cell::new((0, 0)),

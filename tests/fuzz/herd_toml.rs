@@ -265,7 +265,7 @@ fn is_proven(config: &Config) -> TestCaseResult {
         prop_assert!(!server.name.contains(|c: char| c.is_whitespace() || c.is_control() || c == '/'), "{:?}", server);
     }
     let fixed: Vec<_> =
-        config.servers.iter().map(|server| server.address).filter(|address| address.port() != 0).collect();
+        config.servers.iter().map(|server| &server.address).filter(|address| address.port() != 0).collect();
     prop_assert_eq!(fixed.iter().collect::<HashSet<_>>().len(), fixed.len());
     prop_assert_eq!(config.links.iter().collect::<HashSet<_>>().len(), config.links.len());
     let servers = config.servers.len();

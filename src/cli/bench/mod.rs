@@ -11,7 +11,7 @@ mod report;
 mod usage;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
 use super::output::Output;
@@ -126,10 +126,9 @@ fn probe(ps: &Ps, from: &ServerStatus, allow_remote: bool, limit: Duration) -> R
 
 fn address(server: &ServerStatus, allow_remote: bool) -> Result<SocketAddr, Failure> {
     let name = escape::text(&server.name);
-    let address: SocketAddr = server
-        .addr
-        .parse()
-        .map_err(|_| Failure::new(Kind::Failed, format!("{name} has no address: {}", escape::text(&server.addr))))?;
+    let address = server.addr.to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
+    let address = address
+        .ok_or_else(|| Failure::new(Kind::Failed, format!("{name} has no address: {}", escape::text(&server.addr))))?;
     if address.ip().is_loopback() || allow_remote {
         return Ok(address);
     }

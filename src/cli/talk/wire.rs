@@ -2,7 +2,7 @@
 //! Every wait has a limit.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, TcpStream, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -186,11 +186,22 @@ fn connect(server: &ServerStatus, limit: Duration) -> Result<TcpStream, Failure>
     let cannot = |why: &dyn std::fmt::Display| {
         Failure::new(Kind::Failed, format!("cannot reach {name} at {}: {why}", server.addr)).hint("herdctl ps")
     };
-    let address: SocketAddr = server.addr.parse().map_err(|why| cannot(&why))?;
-    let stream = TcpStream::connect_timeout(&address, limit).map_err(|why| cannot(&why))?;
+    let stream = reach(&server.addr, limit).map_err(|why| cannot(&why))?;
     stream.set_nodelay(true).map_err(|why| cannot(&why))?;
     stream.set_write_timeout(Some(limit)).map_err(|why| cannot(&why))?;
     Ok(stream)
+}
+
+/// Connects to an IP address, or to the first of a name's that answers.
+fn reach(address: &str, limit: Duration) -> std::io::Result<TcpStream> {
+    let mut last = None;
+    for address in address.to_socket_addrs()? {
+        match TcpStream::connect_timeout(&address, limit) {
+            Ok(stream) => return Ok(stream),
+            Err(why) => last = Some(why),
+        }
+    }
+    Err(last.unwrap_or_else(|| ErrorKind::NotFound.into()))
 }
 
 /// Whether an answer has come to its end: a line, or with places, an empty line.
