@@ -39,11 +39,12 @@ pub(super) async fn serve(server: Rc<Server>, mut stream: Socket, address: Socke
     server.herald.tell(connected, What::Connected { address });
     match client.talk(&mut stream).await {
         End::Neighbour(opening) => {
-            link::answer(&server, stream, seat, address, opening, client.inbox).await;
+            // In a box of its own, or every client would be as large as a link.
+            Box::pin(link::answer(&server, stream, seat, address, opening, client.inbox)).await;
         }
         End::Left(why) => {
             if why.is_ours() {
-                socket::linger(stream, &server.scratch).await;
+                Box::pin(socket::linger(stream, &server.scratch)).await;
             }
             drop(seat);
             let gone = || info!("{} gone, {} now: {why}", client.who, server.clients());

@@ -1,6 +1,5 @@
 //! Where connections come in: who is let in, who is not, and what happens when there are no descriptors left.
 
-use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
@@ -20,10 +19,18 @@ use crate::limits;
 /// Where connections come in; closed for a while when there are no descriptors left.
 pub(super) struct Door {
     closed: bool,
-    /// There were no descriptors of late; said once.
-    in_trouble: bool,
+    /// What was short of late; said once, and again when it gets worse.
+    short_of: Shortage,
     /// Descriptors from this one on are kept from clients, or a crowd of them would leave none to the operator.
     kept_from: u64,
+}
+
+/// What a door is short of, from bad to worse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Shortage {
+    Nothing,
+    DescriptorsForClients,
+    Descriptors,
 }
 
 impl Door {
@@ -31,7 +38,7 @@ impl Door {
         // Without a limit there is nothing to keep.
         let allowed = getrlimit(Resource::RLIMIT_NOFILE).map_or(u64::MAX, |(soft, _)| soft);
         let kept = limits::DESCRIPTORS_KEPT.min(allowed / limits::DESCRIPTORS_KEPT_PART);
-        Self { closed: false, in_trouble: false, kept_from: allowed - kept }
+        Self { closed: false, short_of: Shortage::Nothing, kept_from: allowed - kept }
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -52,10 +59,10 @@ impl Door {
             Ok((stream, address)) => {
                 // The kernel gives the lowest that is free, so the number says how many are in use.
                 let is_kept = u64::from(stream.as_raw_fd().unsigned_abs()) >= self.kept_from;
-                if is_kept {
-                    self.begin_trouble(format_args!("no descriptors are left for clients; only neighbours are let in"));
-                } else {
-                    self.end_trouble();
+                if !is_kept {
+                    self.has_enough();
+                } else if self.becomes(Shortage::DescriptorsForClients) {
+                    warn!("no descriptors are left for clients; only neighbours are let in");
                 }
                 seat(server, tasks, stream, address, is_kept);
             }
@@ -63,19 +70,22 @@ impl Door {
             Err(why) if why.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(why) => {
                 self.closed = true;
-                self.begin_trouble(format_args!("cannot accept connections: {why}; trying on"));
+                if self.becomes(Shortage::Descriptors) {
+                    warn!("cannot accept connections: {why}; trying on");
+                }
             }
         }
     }
 
-    fn begin_trouble(&mut self, what: fmt::Arguments<'_>) {
-        if !std::mem::replace(&mut self.in_trouble, true) {
-            warn!("{what}");
-        }
+    /// Whether that is worse than what has been said.
+    fn becomes(&mut self, shortage: Shortage) -> bool {
+        let is_worse = shortage > self.short_of;
+        self.short_of = self.short_of.max(shortage);
+        is_worse
     }
 
-    fn end_trouble(&mut self) {
-        if std::mem::take(&mut self.in_trouble) {
+    fn has_enough(&mut self) {
+        if std::mem::replace(&mut self.short_of, Shortage::Nothing) != Shortage::Nothing {
             info!("accepting connections again");
         }
     }

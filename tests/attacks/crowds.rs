@@ -71,7 +71,7 @@ fn server<'a>(ps: &'a Value, name: &str) -> &'a Value {
 #[test]
 fn ten_thousand_that_say_nothing_keep_nobody_waiting_and_cost_next_to_nothing() {
     const MEANT: usize = 10_000;
-    const BYTES_EACH_MAX: usize = 4096;
+    const BYTES_EACH_MAX: usize = 3072;
     let (_, allowed) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
     setrlimit(Resource::RLIMIT_NOFILE, allowed, allowed).unwrap();
     // Other tests of this process need some, too.
