@@ -1,6 +1,6 @@
-//! What each level of `ack` loses when the answering server is killed at the instant of an answer, while its
-//! neighbours live: `cargo bench --bench durability -- [KILLS] [LEVEL]`. And what an archive costs: a load of a million
-//! clients, and answers a second that wait for the disk.
+//! What each level of `ack` loses when the answering server is killed at the instant of an answer, and what `heard = 2`
+//! loses, and `heard = 1`, when a neighbour is killed with it: `cargo bench --bench durability -- [KILLS] [LEVEL]`. And
+//! what an archive costs: a load of a million clients, and answers a second that wait for the disk.
 
 #[path = "../tests/losses.rs"]
 mod losses;
@@ -13,6 +13,7 @@ use std::time::Instant;
 
 use herdctl::config::{Ack, Archive};
 use herdctl::server::Signal;
+use losses::Level;
 use support::{Herd, wait_until};
 
 /// Kills of each level, unless the command line says otherwise.
@@ -23,15 +24,24 @@ const CLIENTS: usize = 1_000_000;
 fn main() {
     // Cargo says `--bench` first.
     let kills = std::env::args().skip(1).find_map(|arg| arg.parse().ok()).unwrap_or(KILLS);
-    let levels = [("sent", Ack::Sent), ("heard", Ack::Heard), ("stored", Ack::Stored)];
+    let of = |ack, heard, victims| Level { ack, heard, victims };
+    let (clark, both): (_, &[&str]) = (&["Clark"][..], &["Clark", "Bona"]);
+    let levels = [
+        ("sent", of(Ack::Sent, 1, clark)),
+        ("heard", of(Ack::Heard, 1, clark)),
+        ("heard", of(Ack::Heard, 1, both)),
+        ("heard2", of(Ack::Heard, 2, both)),
+        ("stored", of(Ack::Stored, 1, clark)),
+    ];
     let only = std::env::args().find(|arg| levels.iter().any(|(word, _)| word == arg));
-    for (word, ack) in levels.into_iter().filter(|(word, _)| only.as_deref().is_none_or(|only| only == *word)) {
+    for (word, level) in levels.into_iter().filter(|(word, _)| only.as_deref().is_none_or(|only| only == *word)) {
         for (how, signal) in [("kills", Signal::Kill), ("power cuts", Signal::PowerCut)] {
             let start = Instant::now();
-            let found = losses::of_kills(ack, kills, signal);
+            let found = losses::of_kills(level, kills, signal);
             println!(
-                "ack = {word:8} {} {how}, {} updates answered ({} of them unconfirmed): {} unknown while it is down, {} lost; {:.0} s",
+                "{word:8} {} {how} of {}, {} updates answered ({} of them unconfirmed): {} unknown meanwhile, {} lost; {:.0} s",
                 found.kills,
+                level.victims.join(" and "),
                 found.answered,
                 found.unconfirmed,
                 found.lost_while_down,

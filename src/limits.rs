@@ -31,6 +31,9 @@ pub const IDLE_SECONDS_MAX: u64 = 0;
 /// A year, so that adding it to any clock is safe.
 pub const IDLE_SECONDS_RANGE: RangeInclusive<u64> = 0..=31_536_000;
 
+/// `heard`: neighbours that must have heard before an IAMAT is answered; no server has more than all others.
+pub const HEARD_RANGE: RangeInclusive<usize> = 1..=*SERVERS_RANGE.end() - 1;
+
 /// `lookups_max`: place providers ask for few requests at once.
 pub const LOOKUPS_MAX: usize = 8;
 /// At least one, or no WHATSAT would ever be answered.

@@ -11,7 +11,7 @@ use nix::sys::signal::{Signal as Unix, kill};
 use nix::unistd::Pid;
 
 use crate::commands::Field;
-use crate::losses;
+use crate::losses::{self, Level};
 use crate::support::{Herd, wait_until};
 
 fn archived(ack: Ack) -> impl FnOnce(&mut Config) {
@@ -130,11 +130,15 @@ fn a_disk_in_trouble_holds_up_only_answers_that_say_stored() {
 }
 
 #[test]
-fn nothing_heard_is_lost_with_the_server_that_answered() {
-    for signal in [Signal::Kill, Signal::PowerCut] {
-        let found = losses::of_kills(Ack::Heard, 100, signal);
-        assert!(found.kills == 100 && found.answered >= found.kills, "{found:?}");
-        assert_eq!((found.lost_while_down, found.lost), (0, 0), "{signal:?}: {found:?}");
+fn nothing_heard_is_lost_with_the_server_that_answered_nor_heard_by_two_with_one_of_them() {
+    let one = Level { ack: Ack::Heard, heard: 1, victims: &["Clark"] };
+    let two = Level { ack: Ack::Heard, heard: 2, victims: &["Clark", "Bona"] };
+    for (level, kills) in [(one, 100), (two, 50)] {
+        for signal in [Signal::Kill, Signal::PowerCut] {
+            let found = losses::of_kills(level, kills, signal);
+            assert!(found.kills == kills && found.answered >= kills, "{found:?}");
+            assert_eq!((found.lost_while_down, found.lost), (0, 0), "{level:?}, {signal:?}: {found:?}");
+        }
     }
 }
 

@@ -425,7 +425,7 @@ error[H004]: unknown key `` in herd.toml
 4 | "" = 1
   | ^^ no such key
   |
-  = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `tls`, `log`, `archive`, `bus`, `places`, `metrics`, `limits`
+  = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `heard`, `tls`, `log`, `archive`, `bus`, `places`, `metrics`, `limits`
 
 error[H004]: unknown key `dir` in [log]
  --> herd.toml:6:1
@@ -441,7 +441,7 @@ error[H004]: unknown key `limts` in herd.toml
 7 | [limts]
   |  ^^^^^ did you mean `limits`?
   |
-  = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `tls`, `log`, `archive`, `bus`, `places`, `metrics`, `limits`
+  = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `heard`, `tls`, `log`, `archive`, `bus`, `places`, `metrics`, `limits`
 
 error[H004]: unknown key `lookup_max` in [limits]
  --> herd.toml:9:1
@@ -1509,6 +1509,84 @@ error[H024]: `ack` is "stored", and there is no archive
     assert!(shown(&format!("{TWO}\n[archive]\n")).contains("[archive] has no `path`"));
 }
 
+#[test]
+fn h031_servers_with_fewer_neighbours_than_are_waited_for_are_a_warning() {
+    let why = shown_of_links("[[\"Bailey\", \"Clark\"], [\"Clark\", \"Jaquez\"]]\nheard = 2");
+    assert_data_eq!(
+        why,
+        str![[r#"
+warning[H031]: `heard` is 2, and some servers have fewer neighbours: Bailey, Jaquez
+ --> herd.toml:8:9
+  |
+8 | heard = 2
+  |         ^ what these answer waits only for those they have
+  |
+  = help: add links, or promise less
+
+1 warning
+"#]]
+        .raw()
+    );
+}
+
+#[test]
+fn h032_neighbours_of_whom_nobody_asks_what_they_have_heard() {
+    assert_data_eq!(
+        shown(&format!("ack = \"sent\"\nheard = 1\n{TWO}")),
+        str![[r#"
+error[H032]: `heard` says nothing with `ack = "sent"`
+ --> herd.toml:2:1
+  |
+2 | heard = 1
+  | ^^^^^ no answer waits until a neighbour has heard
+  |
+  = help: leave it out, or set `ack = "heard"` or `ack = "stored"`
+
+1 error
+"#]]
+        .raw()
+    );
+}
+
+#[test]
+fn neighbours_that_no_server_has_cannot_be_waited_for() {
+    assert_data_eq!(
+        shown(&format!("heard = 0\n{TWO}")),
+        str![[r#"
+error[H007]: `heard` is out of range: `0`
+ --> herd.toml:1:9
+  |
+1 | heard = 0
+  |         ^ from 1 to 4095
+  |
+  = help: without this key it is 1
+
+1 error
+"#]]
+        .raw()
+    );
+    assert_data_eq!(
+        shown(&format!("heard = 2\n{TWO}")),
+        str![[r#"
+error[H007]: `heard` is 2, and no server has so many neighbours
+ --> herd.toml:1:9
+  |
+1 | heard = 2
+  |         ^ at most 1
+  |
+  = help: a server can wait for those alone that it is linked with
+
+1 error
+"#]]
+        .raw()
+    );
+    // With a link to be mended, nobody can tell.
+    let unlinked = TWO.replace("\"Bona\"]]", "\"Bonna\"]]");
+    assert!(!shown(&format!("heard = 2\n{unlinked}")).contains("heard"));
+    let (herd, warnings) = proven(&TEMPLATE.replace("# heard = 1", "heard = 2"));
+    assert!(warnings.is_empty() && herd.heard == 2, "{warnings}");
+}
+
 // How they are said.
 
 #[test]
@@ -1683,7 +1761,7 @@ error[H004]: unknown key `\u{1b}[2J\n` in herd.toml
 3 | "\u001b[2J\n" = 1
   | ^^^^^^^^^^^^^ no such key
   |
-  = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `tls`, `log`, `archive`, `bus`, `places`, `metrics`, `limits`
+  = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `heard`, `tls`, `log`, `archive`, `bus`, `places`, `metrics`, `limits`
 
 error[H004]: unknown key `tab` in herd.toml
  --> herd.toml:4:2
@@ -1691,7 +1769,7 @@ error[H004]: unknown key `tab` in herd.toml
 4 |     "tab" = 1
   |     ^^^^^ no such key
   |
-  = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `tls`, `log`, `archive`, `bus`, `places`, `metrics`, `limits`
+  = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `heard`, `tls`, `log`, `archive`, `bus`, `places`, `metrics`, `limits`
 
 6 errors
 "#]]
@@ -1711,7 +1789,7 @@ fn a_line_too_long_to_show_is_pointed_at() {
 error[H004]: unknown key `a` in herd.toml
 --> herd.toml:4:4097
  = note: no such key
- = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `tls`, `log`, `archive`, `bus`, `places`, `metrics`, `limits`
+ = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `heard`, `tls`, `log`, `archive`, `bus`, `places`, `metrics`, `limits`
 
 1 error
 "#]]

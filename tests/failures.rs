@@ -126,6 +126,24 @@ fn with_ack_sent_a_paused_neighbour_delays_no_answer() {
 }
 
 #[test]
+fn with_heard_2_an_answer_waits_for_two_neighbours_and_of_fewer_for_those_that_are_linked() {
+    let mut herd = Herd::five_with(|config| config.heard = 2);
+    let mut client = herd.client("Clark");
+    client.ask("IAMAT kiwi +1-1 5");
+    assert_eq!(herd.vitals("Clark").unconfirmed.load(Relaxed), 0);
+    herd.signal("Bona", Signal::Stop);
+    herd.wait_phase("Bona", Phase::Paused);
+    let start = Instant::now();
+    client.ask("IAMAT kiwi +1-1 6");
+    assert!(start.elapsed() >= limits::CONFIRM_MAX / 2, "Jaquez is not enough");
+    assert_eq!(herd.vitals("Clark").unconfirmed.load(Relaxed), 1);
+    herd.kill("Bona");
+    wait_until("the log to say so", || herd.log("Clark").contains("answers wait for 1 neighbour only"));
+    client.ask("IAMAT kiwi +1-1 7");
+    assert_eq!(herd.vitals("Clark").unconfirmed.load(Relaxed), 1);
+}
+
+#[test]
 fn with_no_neighbour_alive_an_answer_waits_for_nobody() {
     let mut herd = Herd::two(|_| {});
     herd.kill("Bona");

@@ -1,4 +1,4 @@
-//! How many answered updates are lost when the server that answered them is killed at that moment.
+//! How many answered updates are lost when the server that answered them is killed at that moment, or it and a neighbour.
 //!
 //! Rounds of: a burst of `IAMAT`s to one server, more to its neighbours so that it has input it has not read, a kill
 //! as soon as some answers are there, every answer that arrived counted; then the survivors are asked, and, once
@@ -19,6 +19,14 @@ use crate::support::{Client, DEADLINE, Herd, wait_until};
 const BURST: usize = 64;
 const PIECES: usize = 4;
 
+/// What an answer waits for, and who is killed with it: Clark, and perhaps others.
+#[derive(Debug, Clone, Copy)]
+pub struct Level {
+    pub ack: Ack,
+    pub heard: usize,
+    pub victims: &'static [&'static str],
+}
+
 /// What became of the answered updates of some kills.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Losses {
@@ -33,23 +41,23 @@ pub struct Losses {
     pub unconfirmed: u64,
 }
 
-/// Kills Clark, of the herd of five, so many times.
-pub fn of_kills(ack: Ack, kills: u64, signal: Signal) -> Losses {
+/// Kills the victims, of the herd of five, so many times.
+pub fn of_kills(level: Level, kills: u64, signal: Signal) -> Losses {
     let mut herd = Herd::five_with(|config| {
-        config.ack = ack;
+        (config.ack, config.heard) = (level.ack, level.heard);
         config.log.traffic = Traffic::Off;
-        if ack == Ack::Stored {
+        if level.ack == Ack::Stored {
             config.archive = Some(herdctl::config::Archive { directory: config.directory().join("data") });
         }
     });
     let mut losses = Losses::default();
     for round in 0..kills {
-        let answered = round_of(&mut herd, round, signal, &mut losses);
+        let answered = round_of(&mut herd, round, level.victims, signal, &mut losses);
         losses.kills += 1;
         losses.answered += answered.len() as u64;
         wait_settled(&herd);
         losses.lost_while_down += unknown(&herd, "Bailey", round, &answered);
-        herd.start("Clark");
+        level.victims.iter().for_each(|victim| herd.start(victim));
         herd.wait_linked();
         wait_settled(&herd);
         losses.lost += unknown(&herd, "Bailey", round, &answered);
@@ -59,7 +67,7 @@ pub fn of_kills(ack: Ack, kills: u64, signal: Signal) -> Losses {
 
 /// One burst and one kill; the clients whose updates were answered. They are the same clients in every round, at
 /// another time, so that the thousandth round is no larger than the first.
-fn round_of(herd: &mut Herd, round: u64, signal: Signal, losses: &mut Losses) -> BTreeSet<Vec<u8>> {
+fn round_of(herd: &mut Herd, round: u64, victims: &[&str], signal: Signal, losses: &mut Losses) -> BTreeSet<Vec<u8>> {
     let burst = |who: &str, clients: usize| -> String {
         (0..clients).map(|n| format!("IAMAT {who}-{n} +34.068930-118.445127 {}\n", time_of(round))).collect()
     };
@@ -81,7 +89,7 @@ fn round_of(herd: &mut Herd, round: u64, signal: Signal, losses: &mut Losses) ->
         hear(&mut answers, &mut answered);
     }
     let unconfirmed = herd.vitals("Clark").unconfirmed.load(Relaxed);
-    herd.end("Clark", signal).unwrap().unwrap();
+    herd.end_together(victims, signal);
     losses.unconfirmed += unconfirmed;
     while hear(&mut answers, &mut answered) {}
     answered

@@ -43,7 +43,7 @@ use world::World;
 /// How many herds a plain `cargo test` lives through: some ten seconds' worth in a debug build on two cores.
 const SEEDS: u64 = 10_000;
 /// Within so many herds each sabotage must be found out.
-const SABOTAGED_SEEDS: u64 = 400;
+const SABOTAGED_SEEDS: u64 = 2_000;
 
 #[test]
 fn herds_keep_their_promises_whatever_fails() {
@@ -113,6 +113,12 @@ fn a_batch_that_is_heard_before_it_is_there_is_found_out() {
 fn an_answer_that_does_not_wait_is_found_out() {
     assert_found_out(Sabotage::AnswerTooSoon, &[Promise::AnsweredIsSafe]);
     assert_found_out_at_the_end(Sabotage::AnswerTooSoon, &[Promise::AnsweredIsSafe]);
+}
+
+#[test]
+fn an_answer_that_waits_for_one_neighbour_and_not_for_two_is_found_out() {
+    assert_found_out(Sabotage::AnswerAfterOne, &[Promise::AnsweredIsSafe]);
+    assert_found_out_at_the_end(Sabotage::AnswerAfterOne, &[Promise::AnsweredIsSafe]);
 }
 
 #[test]

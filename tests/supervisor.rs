@@ -81,6 +81,7 @@ fn chain(folder: &Path, names: &[&str]) -> Up {
         servers: names.iter().map(|name| Server::at(name, any)).collect(),
         links: (1..names.len()).map(|listener| Link { dialer: listener - 1, listener }).collect(),
         ack: Ack::Heard,
+        heard: 1,
         secret_file: None,
         tls: None,
         log: Log {

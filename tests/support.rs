@@ -186,6 +186,15 @@ impl Herd {
         self.members[index].take().unwrap().thread.join()
     }
 
+    /// Ends some servers at the same instant.
+    pub fn end_together(&mut self, names: &[&str], signal: Signal) {
+        names.iter().for_each(|name| self.signal(name, signal));
+        for name in names {
+            let index = self.index(name);
+            self.members[index].take().unwrap().thread.join().unwrap().unwrap();
+        }
+    }
+
     pub fn kill(&mut self, name: &str) {
         self.end(name, Signal::Kill).unwrap().unwrap();
     }

@@ -276,7 +276,7 @@ fn island_shown(island: &[usize], names: &[&str]) -> String {
 }
 
 /// The first few of `words`, and how many are left.
-fn some_of(words: &[impl AsRef<str>], between: &str, shown_max: usize) -> String {
+pub(super) fn some_of(words: &[impl AsRef<str>], between: &str, shown_max: usize) -> String {
     let shown: Vec<&str> = words.iter().take(shown_max).map(AsRef::as_ref).collect();
     let shown = shown.join(between);
     match words.len().saturating_sub(shown_max) {

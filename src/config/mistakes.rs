@@ -151,6 +151,8 @@ pub(crate) enum Kind {
     SecretInFile,
     StoredNowhere,
     NoListen,
+    FewNeighbours,
+    HeardUnasked,
 }
 
 impl Kind {
@@ -186,12 +188,14 @@ impl Kind {
             Self::NotAnExpectation => "H028",
             Self::BackInTime => "H029",
             Self::NoListen => "H030",
+            Self::FewNeighbours => "H031",
+            Self::HeardUnasked => "H032",
         }
     }
 
     pub(crate) fn severity(self) -> Severity {
         match self {
-            Self::EphemeralPort | Self::Islands | Self::Idle => Severity::Warning,
+            Self::EphemeralPort | Self::Islands | Self::Idle | Self::FewNeighbours => Severity::Warning,
             _ => Severity::Error,
         }
     }

@@ -4,6 +4,7 @@
 //! exist, addresses are distinct, every limit is in its range. What is wrong is reported all at once, each
 //! mistake with its line, a caret and what would be right. Knows nothing of tokio or of the rest of the crate.
 
+mod ack;
 pub mod address;
 mod bus;
 pub(crate) mod fields;
@@ -85,6 +86,8 @@ pub struct Config {
     pub links: Vec<Link>,
     /// When an `IAMAT` is answered.
     pub ack: Ack,
+    /// So many neighbours must have heard it then; all that are linked, if those are fewer. At least 1.
+    pub heard: usize,
     /// The file that holds the herd's secret; `None`: made at random at each `up`.
     pub secret_file: Option<PathBuf>,
     /// By which certificates neighbours know each other; `None`: by the secret alone.
@@ -141,7 +144,7 @@ pub struct Link {
 /// When the answer to an `IAMAT` is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Ack {
-    /// After a neighbour has said that the report is in its atlas.
+    /// After as many neighbours as [`Config::heard`] says have said that the report is in their atlas.
     #[default]
     Heard,
     /// After the report has been handed to the sockets of all live links.

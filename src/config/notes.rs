@@ -113,6 +113,11 @@ impl<'t> Notes<'t> {
         self.text[self.lines[line - 1]..start].chars().count() + 1
     }
 
+    /// Whether anything is wrong so far, and not only odd.
+    pub(crate) fn has_errors(&self) -> bool {
+        self.found.borrow().errors > 0
+    }
+
     /// Whether one more error would only be counted, so that no work should go into wording it.
     pub(crate) fn full(&self) -> bool {
         self.found.borrow().errors >= MISTAKES_SHOWN_MAX

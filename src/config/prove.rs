@@ -7,6 +7,7 @@ use std::path::Path;
 
 use toml::de::DeTable;
 
+use super::ack::{ack, heard};
 use super::bus::bus;
 use super::fields::Fields;
 use super::graph::{Graph, graph};
@@ -36,9 +37,10 @@ fn herd(mut file: Fields<'_>, path: &Path) -> Option<Config> {
 
     let name = file.need("herd", "herd = \"ucla\"").and_then(|field| field.text());
     let name = name.filter(|name| is_name(name, "herd", file.notes));
-    let ack = file.choice("ack", &[("heard", Ack::Heard), ("stored", Ack::Stored), ("sent", Ack::Sent)]);
+    let ack = ack(&mut file);
     let secret_file = file.get("secret_file").and_then(|field| field.path()).map(|path| folder.join(path));
     let graph = graph(&mut file);
+    let heard = heard(&mut file, ack, graph.as_ref());
     let tls = tls(&mut file, folder, graph.as_ref().map_or(&[], |graph| &graph.servers));
     let log = log(file.table("log", "[log]"), folder);
     let archive = archive(&mut file, folder, ack);
@@ -55,6 +57,7 @@ fn herd(mut file: Fields<'_>, path: &Path) -> Option<Config> {
         servers,
         links,
         ack,
+        heard,
         secret_file,
         tls,
         log,

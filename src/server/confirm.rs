@@ -1,8 +1,9 @@
 //! When an `IAMAT` may be answered: once the edition that holds its report is safe enough.
 //!
 //! One number, `released`: answers that wait for an edition up to it may be written. It follows what neighbours have
-//! said they heard (`ack = "heard"`) or what their sockets have taken (`ack = "sent"`); with no live link there is
-//! nobody to wait for; and nobody waits longer than [`limits::CONFIRM_MAX`].
+//! said they heard (`ack = "heard"`, and as many of them as `heard` says) or what their sockets have taken (`ack =
+//! "sent"`); whoever is not linked is not waited for, so with no live link nobody is; and nobody waits longer than
+//! [`limits::CONFIRM_MAX`].
 //!
 //! With `ack = "stored"` the archive must have it besides, and for that there is no longest wait: an answer that says
 //! "on the disk" when the disk is full would be a lie, and somebody chose this level because of that.
@@ -10,6 +11,7 @@
 //! Pure but for a bell, so that the simulation of whole herds answers by these rules and by no others.
 
 use std::cell::{Cell, RefCell};
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::time::Instant;
 
@@ -22,10 +24,13 @@ use crate::protocol::atlas::{Edition, Source};
 /// What a server knows of who has what, and so which answers may be written.
 pub struct Confirmations {
     ack: Ack,
+    /// So many neighbours must have heard, or all that are linked, if those are fewer.
+    heard: usize,
     /// Up to here the wait for neighbours is over, heard or not.
     overdue: Cell<Edition>,
     /// Up to here the archive has the atlas.
     stored: Cell<Edition>,
+    /// One a neighbour, in the order of what they have heard, most first.
     live: RefCell<Vec<Live>>,
     /// Rung whenever `released` may have moved.
     pub(super) moved: Notify,
@@ -34,6 +39,7 @@ pub struct Confirmations {
 /// A live link. What its neighbour has said goes with it: it may come back and know nothing.
 struct Live {
     id: Source,
+    neighbour: usize,
     /// Up to here its socket has taken the atlas.
     sent: Edition,
     /// Up to here the neighbour has said that it heard.
@@ -43,8 +49,9 @@ struct Live {
 impl Confirmations {
     /// Of a server that has no link yet, and has stored nothing.
     #[must_use]
-    pub fn new(ack: Ack) -> Self {
-        Self { ack, overdue: Cell::new(0), stored: Cell::new(0), live: RefCell::default(), moved: Notify::new() }
+    pub fn new(ack: Ack, heard: usize) -> Self {
+        let (overdue, stored) = (Cell::new(0), Cell::new(0));
+        Self { ack, heard, overdue, stored, live: RefCell::default(), moved: Notify::new() }
     }
 
     /// Answers that wait for an edition up to this one may be written.
@@ -67,7 +74,7 @@ impl Confirmations {
     fn confirmed(&self) -> Edition {
         let live = self.live.borrow();
         let confirmed = match self.ack {
-            Ack::Heard | Ack::Stored => live.iter().map(|link| link.heard).max(),
+            Ack::Heard | Ack::Stored => live[..self.heard.min(live.len())].last().map(|link| link.heard),
             Ack::Sent => live.iter().map(|link| link.sent).min(),
         };
         confirmed.unwrap_or(Edition::MAX)
@@ -75,7 +82,9 @@ impl Confirmations {
 
     /// The neighbour at the other end of a link has said that it heard up to `edition`.
     pub fn heard(&self, link: Source, edition: Edition) {
-        self.advance(link, |live| &mut live.heard, edition);
+        if self.advance(link, |live| &mut live.heard, edition) {
+            self.live.borrow_mut().sort_unstable_by_key(|live| Reverse(live.heard));
+        }
     }
 
     /// The socket of a link has taken the atlas up to `edition`, as far as the kernel takes anything.
@@ -90,9 +99,12 @@ impl Confirmations {
         }
     }
 
-    /// A link is live, whose neighbour has not said anything yet.
-    pub fn link_up(&self, id: Source) {
-        self.live.borrow_mut().push(Live { id, sent: 0, heard: 0 });
+    /// A link to a neighbour, by its number, is live. It has not said anything yet; and what it said over an older
+    /// link, which has yet to end, does not count twice.
+    pub fn link_up(&self, neighbour: usize, id: Source) {
+        let mut live = self.live.borrow_mut();
+        live.retain(|live| live.neighbour != neighbour);
+        live.push(Live { id, neighbour, sent: 0, heard: 0 });
     }
 
     /// Nobody waits for this link any more.
@@ -101,13 +113,15 @@ impl Confirmations {
         self.moved.notify_waiters();
     }
 
-    fn advance(&self, link: Source, number: impl Fn(&mut Live) -> &mut Edition, edition: Edition) {
+    /// Says whether that is another number than before.
+    fn advance(&self, link: Source, number: impl Fn(&mut Live) -> &mut Edition, edition: Edition) -> bool {
         let mut live = self.live.borrow_mut();
-        if let Some(link) = live.iter_mut().find(|live| live.id == link)
-            && std::mem::replace(number(link), edition) != edition
-        {
+        let link = live.iter_mut().find(|live| live.id == link);
+        let moved = link.is_some_and(|link| std::mem::replace(number(link), edition) != edition);
+        if moved {
             self.moved.notify_waiters();
         }
+        moved
     }
 }
 
@@ -147,9 +161,9 @@ mod tests {
 
     #[test]
     fn with_no_link_nobody_is_waited_for() {
-        let confirmations = Confirmations::new(Ack::Heard);
+        let confirmations = Confirmations::new(Ack::Heard, 1);
         assert_eq!(confirmations.released(), Edition::MAX);
-        confirmations.link_up(Source::link(1));
+        confirmations.link_up(0, Source::link(1));
         assert_eq!(confirmations.released(), 0);
         confirmations.link_down(Source::link(1));
         assert_eq!(confirmations.released(), Edition::MAX);
@@ -159,9 +173,9 @@ mod tests {
     fn one_neighbour_that_heard_is_enough_and_all_must_have_been_sent() {
         let (first, second) = (Source::link(1), Source::link(2));
         for (ack, released) in [(Ack::Heard, 7), (Ack::Sent, 3)] {
-            let confirmations = Confirmations::new(ack);
-            confirmations.link_up(first);
-            confirmations.link_up(second);
+            let confirmations = Confirmations::new(ack, 1);
+            confirmations.link_up(0, first);
+            confirmations.link_up(1, second);
             confirmations.heard(first, 7);
             confirmations.heard(second, 5);
             confirmations.sent(first, 9);
@@ -172,8 +186,8 @@ mod tests {
 
     #[test]
     fn a_neighbour_that_says_nothing_is_waited_for_only_so_long() {
-        let confirmations = Confirmations::new(Ack::Heard);
-        confirmations.link_up(Source::link(1));
+        let confirmations = Confirmations::new(Ack::Heard, 1);
+        confirmations.link_up(0, Source::link(1));
         let (mut patience, start) = (Patience::default(), Instant::now());
         patience.look(start, 4, &confirmations);
         patience.look(start + limits::CONFIRM_MAX / 2, 6, &confirmations);
@@ -189,22 +203,53 @@ mod tests {
     #[test]
     fn what_a_neighbour_heard_counts_for_as_long_as_it_is_linked() {
         let (first, again) = (Source::link(1), Source::link(2));
-        let confirmations = Confirmations::new(Ack::Heard);
-        confirmations.link_up(first);
+        let confirmations = Confirmations::new(Ack::Heard, 1);
+        confirmations.link_up(0, first);
         confirmations.heard(first, 7);
         confirmations.link_down(first);
-        confirmations.link_up(again);
+        confirmations.link_up(0, again);
         assert_eq!(confirmations.released(), 0, "it may have been started anew, and know nothing");
         confirmations.heard(again, 7);
         assert_eq!(confirmations.released(), 7);
     }
 
     #[test]
+    fn as_many_neighbours_as_heard_says_or_as_are_linked() {
+        let links = [1, 2, 3].map(Source::link);
+        for (heard, released) in [(1, [7, 9, 9]), (2, [7, 7, 7]), (3, [7, 7, 5]), (9, [7, 7, 5])] {
+            let confirmations = Confirmations::new(Ack::Heard, heard);
+            for (neighbour, edition) in [7, 9, 5].into_iter().enumerate() {
+                confirmations.link_up(neighbour, links[neighbour]);
+                confirmations.heard(links[neighbour], edition);
+                assert_eq!(confirmations.released(), released[neighbour], "{heard} of {}", neighbour + 1);
+            }
+            confirmations.link_down(links[1]);
+            assert_eq!(confirmations.released(), if heard == 1 { 7 } else { 5 });
+        }
+    }
+
+    #[test]
+    fn a_neighbour_that_is_linked_anew_counts_once() {
+        let [one, other, again] = [1, 2, 3].map(Source::link);
+        let confirmations = Confirmations::new(Ack::Heard, 2);
+        confirmations.link_up(0, one);
+        confirmations.link_up(1, other);
+        confirmations.heard(one, 7);
+        confirmations.link_up(0, again);
+        confirmations.heard(again, 7);
+        confirmations.heard(one, 8);
+        assert_eq!(confirmations.released(), 0, "the other neighbour has nothing");
+        confirmations.link_down(one);
+        confirmations.heard(other, 6);
+        assert_eq!(confirmations.released(), 6);
+    }
+
+    #[test]
     fn stored_waits_for_neighbour_and_disk_and_for_the_disk_without_end() {
         let link = Source::link(1);
-        let confirmations = Confirmations::new(Ack::Stored);
+        let confirmations = Confirmations::new(Ack::Stored, 1);
         assert_eq!(confirmations.released(), 0, "with no neighbour there is still the disk");
-        confirmations.link_up(link);
+        confirmations.link_up(0, link);
         confirmations.stored(5);
         assert_eq!(confirmations.released(), 0);
         confirmations.heard(link, 9);

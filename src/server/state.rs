@@ -24,7 +24,7 @@ use super::socket::Scratch;
 use super::trust::Trust;
 use super::vitals::Vitals;
 use super::way::Way;
-use crate::config::Config;
+use crate::config::{Config, counted};
 use crate::limits;
 use crate::places::Provider;
 use crate::protocol::atlas::{Edition, Source};
@@ -144,7 +144,7 @@ impl Server {
             node: RefCell::new(node(&config, index)),
             neighbours: neighbours(&config, index),
             moved: Notify::new(),
-            confirmations: Confirmations::new(config.ack),
+            confirmations: Confirmations::new(config.ack, config.heard),
             lookups: Lookups::new(provider, limits.lookups_max, Arc::clone(&vitals)),
             scratch: Scratch::new(),
             links_made: Cell::new(0),
@@ -290,10 +290,28 @@ impl Server {
     pub(super) fn seat_link(self: &Rc<Self>, neighbour: usize) -> LinkSeat {
         let id = self.new_source();
         self.neighbours[neighbour].current.set(Some(id));
-        self.confirmations.link_up(id);
-        self.vitals.set_live(neighbour, true);
+        self.confirmations.link_up(neighbour, id);
+        self.show_link(neighbour, true);
         self.moved.notify_waiters();
         LinkSeat { server: Rc::clone(self), neighbour, id }
+    }
+
+    /// Shows a link as live or not; says so where answers now wait for another number of neighbours than `heard` asks
+    /// for, or for that again.
+    fn show_link(&self, neighbour: usize, live: bool) {
+        let heard = self.config.heard;
+        let waited_for = || self.vitals.links_live().min(heard);
+        let before = waited_for();
+        self.vitals.set_live(neighbour, live);
+        let now = waited_for();
+        match heard {
+            1 => {}
+            _ if now < before && !self.is_leaving() => {
+                warn!("answers wait for {} only: no more are linked", counted(now, "neighbour"));
+            }
+            _ if now > before && now == heard => info!("answers wait for {heard} neighbours"),
+            _ => {}
+        }
     }
 
     pub(super) fn is_leaving(&self) -> bool {
@@ -340,7 +358,7 @@ impl Drop for LinkSeat {
         self.server.confirmations.link_down(self.id);
         if self.is_current(&self.server) {
             self.server.neighbours[self.neighbour].current.set(None);
-            self.server.vitals.set_live(self.neighbour, false);
+            self.server.show_link(self.neighbour, false);
         }
     }
 }

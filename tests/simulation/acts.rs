@@ -1,10 +1,12 @@
 //! What is done to a herd.
 
 use herdctl::config::Ack;
+use herdctl::server::confirm::Confirmations;
 use herdctl::server::fault::{Cut, Fault};
 
 use super::plan::{Act, Death, Millis};
 use super::promise::Checked;
+use super::sabotage::Sabotage;
 use super::server::Life;
 use super::world::{Happening, World};
 
@@ -39,7 +41,9 @@ impl World {
         self.runs += 1;
         let run = 1_000 + self.runs;
         self.note(|world| format!("{} starts", world.servers[server].name));
-        self.servers[server].life = Some(Life::new(self.servers[server].name, run, &self.plan.rules));
+        let heard = if self.sabotage == Some(Sabotage::AnswerAfterOne) { 1 } else { self.plan.rules.heard };
+        let confirmations = Confirmations::new(self.plan.rules.ack, heard);
+        self.servers[server].life = Some(Life::new(self.servers[server].name, run, confirmations));
         self.load(server);
         self.dial_all(server);
     }
@@ -80,17 +84,21 @@ impl World {
         ends.filter(is_open).collect()
     }
 
-    /// A server has just answered. It dies, and with it all that the answer does not count on: if that is on the disk,
-    /// the whole herd.
+    /// A server has just answered. It dies, and at that instant so do all that may without a loss: of the neighbours
+    /// that have heard all but one, and those first that had heard before the others; and if it is on the disk, the
+    /// whole herd.
     pub(super) fn ambush(&mut self, server: usize, run: u64, death: Death) -> Checked {
         if !self.lives(server, run) {
             return Ok(());
         }
         self.counts.ambushes += 1;
-        let victims = match self.plan.rules.ack {
-            Ack::Stored => (0..self.servers.len()).collect(),
-            Ack::Heard | Ack::Sent => vec![server],
-        };
+        let mut victims = vec![server];
+        if self.plan.rules.ack == Ack::Stored {
+            victims = (0..self.servers.len()).collect();
+        } else {
+            let heard = self.those_who_heard_most(server, self.plan.rules.heard - 1);
+            victims.extend(heard.into_iter().map(|(neighbour, _)| neighbour));
+        }
         for victim in victims {
             self.kill(victim, death)?;
             let back = self.now + self.rng.between(1, AMBUSHED_MAX);

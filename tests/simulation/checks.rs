@@ -159,6 +159,7 @@ impl World {
             let died = !self.lives(server, run);
             let is_back = died && self.servers[server].life.is_some();
             self.counts.outlived += u64::from(died && !survivors.is_empty());
+            self.counts.outlived_two += u64::from(died && (1..heard_by.len()).contains(&survivors.len()));
             self.counts.came_back += u64::from(*stored && is_back && survivors.is_empty());
         }
         Ok(())

@@ -128,7 +128,7 @@ impl World {
     fn answer(&mut self, server: usize, answer: Waiting) -> Checked {
         let Waiting { line, after } = answer;
         let (run, gave_up) = (self.life(server).run, self.life(server).confirmations.gave_up_on(after));
-        let heard_by = if gave_up { Vec::new() } else { self.those_who_heard_most(server, 1) };
+        let heard_by = if gave_up { Vec::new() } else { self.those_who_heard_most(server, self.plan.rules.heard) };
         let stored = self.plan.rules.ack == Ack::Stored;
         self.note(|world| format!("{} answers {}, heard by {heard_by:?}", world.servers[server].name, text(&line)));
         if self.watched {
@@ -148,7 +148,7 @@ impl World {
 
     /// The neighbours that the server must take to have the answer's report, each with its run: of those linked, the
     /// `most` that have heard most.
-    fn those_who_heard_most(&self, server: usize, most: usize) -> Vec<(usize, u64)> {
+    pub(super) fn those_who_heard_most(&self, server: usize, most: usize) -> Vec<(usize, u64)> {
         let mut ends: Vec<_> = self.life(server).live.values().collect();
         let confirmed = |&&(connection, end): &&(usize, usize)| {
             self.connections[connection].ends[end].stage.link().expect("it is live").confirmed()

@@ -88,6 +88,8 @@ counts! {
     ambushes,
     /// Confirmed answers whose server was killed.
     outlived,
+    /// ... and one of the neighbours that had heard them, and not all.
+    outlived_two,
     /// Stored answers whose server was killed, and all that had heard them; and that are known.
     came_back,
 }

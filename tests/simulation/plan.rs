@@ -51,6 +51,8 @@ pub struct Weather {
 /// What stands in the herd.toml of this herd.
 pub struct Rules {
     pub ack: Ack,
+    /// So many neighbours must have heard what is answered.
+    pub heard: usize,
     /// Each server has an archive.
     pub archive: bool,
 }
@@ -227,7 +229,8 @@ fn draw_weather(rng: &mut Rng) -> Weather {
 
 fn draw_rules(rng: &mut Rng) -> Rules {
     let archive = rng.percent(40);
-    Rules { ack: if archive && rng.percent(50) { Ack::Stored } else { Ack::Heard }, archive }
+    let ack = if archive && rng.percent(50) { Ack::Stored } else { Ack::Heard };
+    Rules { ack, heard: *rng.pick(&[1, 1, 2, 2, 3]), archive }
 }
 
 /// What is wrong, and at which end of the link, if not at both.

@@ -14,7 +14,7 @@ pub enum Promise {
     NeverBack,
     /// `HEARD e` is said only by who has heard everything up to `e`.
     HeardIsTrue,
-    /// An answer waits until a neighbour has the report, and the disk if that is asked.
+    /// An answer waits until as many neighbours have the report as is asked, and the disk if that is asked.
     AnsweredIsSafe,
     /// An archive at rest holds what its server knows.
     ArchiveIsWhole,

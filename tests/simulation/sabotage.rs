@@ -27,6 +27,8 @@ pub enum Sabotage {
     HeardTooSoon,
     /// An answer does not wait for a neighbour.
     AnswerTooSoon,
+    /// ... or waits for one where it should wait for more.
+    AnswerAfterOne,
     /// An end that goes back does not mark the place.
     NoMark,
     /// A report is told back over the connection on which it came.

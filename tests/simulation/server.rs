@@ -9,7 +9,7 @@ use herdctl::protocol::node::Node;
 use herdctl::server::confirm::{Confirmations, Patience};
 
 use super::archive::{Archive, Disk};
-use super::plan::{Act, Rules};
+use super::plan::Act;
 use super::witness::Witness;
 
 pub struct Server {
@@ -75,7 +75,7 @@ impl Server {
 }
 
 impl Life {
-    pub fn new(name: &str, run: u64, rules: &Rules) -> Self {
+    pub fn new(name: &str, run: u64, confirmations: Confirmations) -> Self {
         Self {
             run,
             node: Node::new(name, 0),
@@ -83,7 +83,7 @@ impl Life {
             heard: BTreeMap::new(),
             live: BTreeMap::new(),
             archive: None,
-            confirmations: Confirmations::new(rules.ack),
+            confirmations,
             patience: Patience::default(),
             look_awaited: false,
             waiting: Vec::new(),

@@ -70,7 +70,7 @@ impl World {
         let source = life.next_source();
         let link = Link::new(source, if heard > 0 && skips { heard + 1 } else { heard });
         life.live.insert(wire, (connection, end));
-        life.confirmations.link_up(source);
+        life.confirmations.link_up(wire, source);
         let mut hello = Vec::new();
         link.say_heard(&mut hello);
         let at = &mut self.connections[connection].ends[end];

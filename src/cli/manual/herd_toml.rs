@@ -62,6 +62,7 @@ mod tests {
         for key in [
             "herd",
             "ack",
+            "heard",
             "servers",
             "links",
             "secret_file",
