@@ -1,16 +1,19 @@
 //! Certificates at both ends of a link: the files that `[tls]` names, and what `check` says of them.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::{Duration, Instant};
 
-use herdctl::config::{self, Config};
+use herdctl::config::{self, Config, Traffic};
+use herdctl::limits;
 use herdctl::protocol::hello::{Dialing, Identity};
+use herdctl::server::fault::{Chance, Cut, Delay, Fault};
 use herdctl::server::vitals::Phase;
 use herdctl::server::{Secret, Signal};
 use herdctl::tls::Tls;
@@ -27,7 +30,7 @@ use crate::commands::Field;
 use crate::hosts::Hosts;
 use crate::support::canary::Folder;
 use crate::support::certificates::{Authority, Signed, Wish};
-use crate::support::{DEADLINE, Herd, wait_until};
+use crate::support::{Client, DEADLINE, Herd, wait_until};
 
 /// The part of a herd.toml.
 const TLS: &str =
@@ -168,11 +171,17 @@ fn check_proves_the_certificates_that_are_here() {
     authority.furnish(&field.path("tls"), &["Clark"]);
     let one = field.run("check");
     assert_eq!(one.code, 0, "{one:?}");
-    assert!(one.out.contains("✔ tls: certificates of Clark, the first ends at 2"), "{one:?}");
+    assert!(
+        one.out.contains("✔ tls: certificates of Clark (the others are not here), the first ends in 0 days, at 2"),
+        "{one:?}"
+    );
 
     authority.furnish(&field.path("tls"), &["Bailey", "Bona", "Campbell", "Clark", "Jaquez"]);
     let all = field.json("check --json");
-    assert!(all["trust"][0]["message"].as_str().unwrap().starts_with("5 certificates, the first ends at"), "{all}");
+    assert!(
+        all["trust"][0]["message"].as_str().unwrap().starts_with("5 certificates, the first ends in 0 days, at 2"),
+        "{all}"
+    );
 
     fs::remove_file(field.path("tls/Clark.key")).unwrap();
     let half = field.run("check --json");
@@ -196,7 +205,7 @@ fn the_certificates_of_the_readme_are_good() {
     assert!(made.status.success(), "{made:?}");
     field.edit(|toml| toml.replace("[log]", &format!("{TLS}[log]")));
     let check = field.run("check");
-    assert!(check.code == 0 && check.out.contains("✔ tls: 5 certificates"), "{check:?}");
+    assert!(check.code == 0 && check.out.contains("✔ tls: 5 certificates, the first ends in 89 days"), "{check:?}");
     assert_eq!(field.run("up -d").code, 0);
 }
 
@@ -257,26 +266,104 @@ fn a_whole_herd_inside_tls_floods_is_killed_and_catches_up() {
 
 #[test]
 fn more_than_the_kernel_takes_at_once_arrives_whole() {
-    const CLIENTS: usize = 20_000;
-    let mut herd = Herd::two(certified(&Authority::new()));
-    herd.kill("Bona");
+    // 20 MB: more than the buffers of a connection over loopback grow to.
+    const CLIENTS: usize = 5_000;
+    let authority = Authority::new();
+    let certify = certified(&authority);
+    let mut herd = Herd::two(|config| {
+        certify(config);
+        config.log.traffic = Traffic::Off;
+    });
     let mut client = herd.client("Clark");
-    for some in (0..CLIENTS).collect::<Vec<_>>().chunks(500) {
-        client.say(some.iter().map(|n| format!("IAMAT {n}-{} +1-1 5\n", "x".repeat(200))).collect::<String>());
-        some.iter().for_each(|_| assert!(client.hear().starts_with("AT ")));
-    }
-    herd.start("Bona");
-    herd.wait_converged(CLIENTS as u64);
-    // And the other way, while Bona stands still and Clark's writes are not taken.
+    let mut move_all = |time: u64| {
+        for first in (0..CLIENTS).step_by(50) {
+            let line = |n| format!("IAMAT {n}-{} +1-1 {time}\n", "x".repeat(4_000));
+            client.say((first..first + 50).map(line).collect::<String>());
+            (0..50).for_each(|_| assert!(client.hear().starts_with("AT ")));
+        }
+    };
     herd.signal("Bona", Signal::Stop);
     herd.wait_phase("Bona", Phase::Paused);
-    for some in (0..CLIENTS).collect::<Vec<_>>().chunks(500) {
-        client.say(some.iter().map(|n| format!("IAMAT {n}-{} +2-2 6\n", "x".repeat(200))).collect::<String>());
-        some.iter().for_each(|_| assert!(client.hear().starts_with("AT ")));
-    }
+    move_all(5);
     herd.signal("Bona", Signal::Continue);
     herd.wait_linked();
     herd.wait_converged(CLIENTS as u64);
+    // And to one that knows nothing.
+    herd.kill("Bona");
+    move_all(6);
+    herd.start("Bona");
+    herd.wait_converged(CLIENTS as u64);
+}
+
+#[test]
+fn faults_act_on_what_was_sealed_as_on_what_was_not() {
+    let herd = Herd::two(certified(&Authority::new()));
+    let some = |percent| Chance { percent, seed: 7 };
+    let delay = Delay { by: Duration::from_millis(5), jitter: Duration::from_millis(5), seed: 7 };
+    herd.fault_both(
+        "Bona",
+        "Clark",
+        Fault { loss: some(20.0), dup: some(20.0), reorder: some(20.0), delay, ..Fault::default() },
+    );
+    let mut client = herd.client("Clark");
+    for time in 1..=300 {
+        assert!(client.ask(&format!("IAMAT client-{time} +1+1 {time}")).starts_with("AT Clark "));
+    }
+    herd.fault_both("Bona", "Clark", Fault::default());
+    herd.wait_converged(300);
+    wait_logged(&herd, "Clark", "link Bona: something was lost, telling it again");
+    herd.fault_both("Bona", "Clark", Fault { cut: Some(Cut::Silent), ..Fault::default() });
+    // Who notices first closes the connection, which the other then sees.
+    wait_until("an end to call the link dead", || {
+        ["Bona", "Clark"].iter().any(|end| herd.log(end).contains("down: heard nothing for 3 s"))
+    });
+    herd.fault_both("Bona", "Clark", Fault { cut: Some(Cut::Closed), ..Fault::default() });
+    wait_logged(&herd, "Bona", "no link to Clark: the link is cut (a fault)");
+    herd.fault_both("Bona", "Clark", Fault::default());
+    herd.wait_linked();
+}
+
+#[test]
+fn a_power_cut_resets_links_inside_tls_and_a_kill_ends_them_without_goodbye() {
+    let authority = Authority::new();
+    for (signal, resets) in [(Signal::Kill, false), (Signal::PowerCut, true)] {
+        let mut herd = Herd::two(certified(&authority));
+        herd.kill("Bona");
+        let mut stream = linked_as_bona(&herd, &authority);
+        herd.end("Clark", signal).unwrap().unwrap();
+        let ended = stream.read_to_end(&mut Vec::new()).unwrap_err().kind();
+        assert_eq!(ended, if resets { ErrorKind::ConnectionReset } else { ErrorKind::UnexpectedEof }, "{signal:?}");
+    }
+}
+
+#[test]
+fn what_begins_like_tls_and_is_not_is_dropped_and_costs_nobody_else_anything() {
+    let herd = Herd::two(certified(&Authority::new()));
+    let record = |length: u16, bytes: &[u8]| [&[0x16, 3, 1], &length.to_be_bytes()[..], bytes].concat();
+    let junk = [
+        record(5, b"hello"),
+        record(0xffff, &[0; 70_000]),
+        // A message that is announced to be long and comes in the smallest pieces.
+        [record(4, &[1, 0xff, 0xff, 0xff]), record(1, &[0]).repeat(20_000)].concat(),
+        record(0, &[]).repeat(1000),
+        [record(4, &[1, 0, 0, 0]), b"PEER 1 test Bona Clark 7 0\n".to_vec()].concat(),
+    ];
+    for bytes in junk {
+        let mut client = herd.client("Clark");
+        // It may hang up before it has heard all.
+        let _ = client.stream.write_all(&bytes);
+        wait_until("it to be dropped", || client.is_gone());
+    }
+    let mut silent: Vec<Client> = (0..50).map(|_| herd.client("Clark")).collect();
+    silent.iter_mut().for_each(|client| client.say([0x16, 3]));
+    let start = Instant::now();
+    assert!(herd.client("Clark").ask("IAMAT kiwi +1-1 5").starts_with("AT Clark "));
+    assert!(start.elapsed() < limits::HANDSHAKE_MAX);
+    // Whoever speaks TLS is told in TLS that it is over: an alert.
+    silent.iter_mut().for_each(|client| assert_eq!(client.hear_out(), [0x15, 3, 3, 0, 2, 1, 0]));
+    wait_logged(&herd, "Clark", "claimed to be a neighbour, but it does not answer");
+    herd.wait_linked();
+    herd.wait_converged(1);
 }
 
 #[test]
@@ -391,13 +478,8 @@ fn a_certificate_of_another_server_is_refused_at_either_end() {
     herd.kill("Bona");
     let mallory = authority.sign(&Wish::good("Mallory"));
     let mut stream = tls_client(&herd, &authority, Some(&mallory), &rustls::version::TLS13);
-    let secret = herd.secret().to_vec();
-    let me = Identity { herd: "test", server: "Bona", run: 7, secret: &secret, also: None };
-    let hello = Dialing::new(me, "Clark", [1; 16]).hello().to_owned();
-    writeln!(stream, "{hello}").unwrap();
-    let mut answer = String::new();
-    BufReader::new(&mut stream).read_line(&mut answer).unwrap();
-    assert_eq!(answer, format!("? {hello}\n"));
+    let hello = as_bona(&herd).hello().to_owned();
+    assert_eq!(ask(&mut stream, &hello), format!("? {hello}\n"));
     wait_logged(&herd, "Clark", "claimed to be a neighbour, but its certificate is for Mallory, not for Bona");
 
     // Mallory listens where Clark did.
@@ -464,6 +546,36 @@ fn the_secret_is_proven_inside_tls_as_well() {
     herd.secret = Secret::fixed(b"CANARY: another");
     herd.start("Bona");
     wait_logged(&herd, "Bona", "no link to Clark: it does not know the herd's secret");
+}
+
+fn as_bona(herd: &Herd) -> Dialing<'_> {
+    let me = Identity { herd: "test", server: "Bona", run: 7, secret: herd.secret(), also: None };
+    Dialing::new(me, "Clark", [1; 16])
+}
+
+/// A link with Clark that says nothing more.
+fn linked_as_bona(herd: &Herd, authority: &Authority) -> StreamOwned<ClientConnection, TcpStream> {
+    let bona = authority.sign(&Wish::good("Bona"));
+    let mut stream = tls_client(herd, authority, Some(&bona), &rustls::version::TLS13);
+    let dialing = as_bona(herd);
+    let hello = dialing.hello().to_owned();
+    let answer = ask(&mut stream, &hello);
+    let (_, proof) = dialing.hear(answer.trim_end().as_bytes()).unwrap();
+    assert_eq!(ask(&mut stream, &format!("{proof}\nHEARD 0")), "HEARD 0\n");
+    wait_logged(herd, "Clark", "IN    Bona | HEARD 0");
+    stream
+}
+
+/// Says a line and hears one.
+fn ask(stream: &mut (impl Read + Write), line: &str) -> String {
+    stream.write_all(format!("{line}\n").as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    while answer.last() != Some(&b'\n') {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        answer.push(byte[0]);
+    }
+    String::from_utf8(answer).unwrap()
 }
 
 fn chain(signed: &Signed) -> Vec<CertificateDer<'static>> {

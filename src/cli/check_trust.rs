@@ -57,15 +57,13 @@ fn certificates(config: &Config, files: &config::Tls) -> Finding {
     let loaded: Result<Vec<Tls>, Flaw> = looked_at.iter().map(|name| Tls::load(files, name)).collect();
     match loaded {
         Ok(loaded) => {
-            let ends = loaded.iter().map(|tls| tls.ends).min().unwrap_or_default();
-            let message = match names.len() - here.len() {
-                0 => format!("{}, the first ends at {}", counted(here.len(), "certificate"), moment(ends)),
-                _ => format!(
-                    "certificates of {}, the first ends at {}; others are not here",
-                    here.join(", "),
-                    moment(ends)
-                ),
+            let ends = loaded.iter().map(|tls| moment(tls.ends)).min().unwrap_or_default();
+            let days = ends.duration_since(jiff::Timestamp::now()).as_hours() / 24;
+            let certificates = match names.len() - here.len() {
+                0 => counted(here.len(), "certificate"),
+                _ => format!("certificates of {} (the others are not here)", here.join(", ")),
             };
+            let message = format!("{certificates}, the first ends in {days} days, at {ends}");
             Finding { what: "tls", ok: true, message, advice: None }
         }
         Err(flaw) => Finding { what: "tls", ok: false, message: flaw.to_string(), advice: flaw.hint() },
