@@ -12,6 +12,8 @@ mod load;
 mod support;
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread::{sleep, yield_now};
 use std::time::{Duration, Instant};
@@ -20,7 +22,7 @@ use herdctl::config::{Config, Traffic};
 use herdctl::server::vitals::Vitals;
 use load::{Load, Speech};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use support::{Client, Herd};
+use support::Herd;
 
 const CROWDS: [u64; 2] = [100_000, 1_000_000];
 const IDLE: usize = 10_000;
@@ -43,20 +45,24 @@ fn idle_connections() {
     // So that the client is known, and the server has what it needs for any.
     herd.client("Clark").ask("IAMAT kiwi +34.068930-118.445127 1");
     let before = memory_in_use();
-    let idle: Vec<_> = (0..many)
-        .map(|_| {
-            let mut client = Client::connect(herd.address("Clark"));
-            client.ask("IAMAT kiwi +34.068930-118.445127 1");
-            // The bench keeps the socket alone.
-            client.stream.try_clone().expect("a descriptor")
-        })
-        .collect();
+    let idle: Vec<TcpStream> = (0..many).map(|_| spoken(herd.address("Clark"))).collect();
     let each = memory_in_use().saturating_sub(before) / many as u64;
     println!("{many} idle connections: {each} bytes each");
     let start = Instant::now();
     herd.client("Clark").ask("IAMAT kiwi +34.068930-118.445127 1");
     println!("    beside them another connects and is answered in {:?}", start.elapsed());
     drop(idle);
+}
+
+/// A connection that has said where somebody is; the bench keeps nothing of it but the socket.
+fn spoken(to: SocketAddr) -> TcpStream {
+    let mut stream = TcpStream::connect(to).expect("a server that listens");
+    stream.write_all(b"IAMAT kiwi +34.068930-118.445127 1\n").expect("a server that hears");
+    let mut answer = [0; 100];
+    while !answer.contains(&b'\n') {
+        assert!(stream.read(&mut answer).expect("an answer") > 0, "the server hung up");
+    }
+    stream
 }
 
 /// A server and its whole process, with this many clients in the atlas.
