@@ -9,6 +9,7 @@
 //! | [`commands`] | the real binary as a person or a script meets it; every exit code |
 //! | [`config`] | every mistake in a herd.toml, with the text that a person sees |
 //! | [`dash`] | the dashboard: who is let in, and the page in a real browser |
+//! | [`deploy`] | the examples of deployments: hosts in network namespaces, a systemd unit, Kubernetes, an image |
 //! | [`dialogue`] | one server over real TCP: what a client says, byte for byte what it gets |
 //! | [`failures`] | kill, start, pause, panic, silence, crowds, slow readers |
 //! | [`faults`] | links that are cut, late, lossy, slow; partitions; a power cut; what is forgotten |
@@ -44,6 +45,7 @@ mod canary;
 mod commands;
 mod config;
 mod dash;
+mod deploy;
 mod dialogue;
 mod failures;
 mod faults;
