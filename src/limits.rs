@@ -325,6 +325,13 @@ pub const FAULT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 pub const SEED_END: u64 = 10_000;
 /// Connections to the control socket.
 pub const CONTROL_CONNECTIONS_MAX: usize = 32;
+/// A token of the control addresses is no word that can be guessed, …
+pub const CONTROL_TOKEN_BYTES_MIN: usize = 16;
+/// … and fits a header.
+pub const CONTROL_TOKEN_BYTES_MAX: usize = 512;
+/// Whoever shows a wrong token on a control address is told so after this: with all places taken, a few hundred guesses a
+/// second.
+pub const CONTROL_REFUSAL_AFTER: Duration = Duration::from_millis(100);
 /// Connections to the address of the metrics: a few Prometheus, and a person who looks.
 pub const METRICS_CONNECTIONS_MAX: usize = 16;
 /// A server that no neighbour has been linked with for so long is alone, and as ready as it will be; above the time in

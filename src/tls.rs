@@ -36,6 +36,8 @@ pub struct Tls {
     /// For connections that it accepts: whoever connects must show a certificate of the authority. Whether it is that
     /// of the server it claims to be is for [`is_for`] to say.
     pub accepting: Arc<ServerConfig>,
+    /// For connections of commands on other hosts: whoever connects shows something else than a certificate.
+    pub serving: Arc<ServerConfig>,
     /// For connections that it makes, to a server by its name in its certificate.
     pub dialling: Arc<ClientConfig>,
     /// When its own certificate ends, in seconds since 1970.
@@ -143,6 +145,9 @@ impl Tls {
         let accepting = accepting.expect("the provider knows TLS 1.3").with_client_cert_verifier(of_clients(&roots));
         let mut accepting = accepting.with_single_cert(chain.clone(), shown.clone_key()).map_err(unusable)?;
         accepting.send_tls13_tickets = 0;
+        let serving = ServerConfig::builder_with_provider(provider()).with_protocol_versions(&[&TLS13]);
+        let serving = serving.expect("the provider knows TLS 1.3").with_no_client_auth();
+        let serving = serving.with_single_cert(chain.clone(), shown.clone_key()).map_err(unusable)?;
         let dialling = ClientConfig::builder_with_provider(provider()).with_protocol_versions(&[&TLS13]);
         let dialling = dialling.expect("the provider knows TLS 1.3").with_root_certificates(Arc::clone(&roots));
         let mut dialling = dialling.with_client_auth_cert(chain.clone(), shown).map_err(unusable)?;
@@ -151,7 +156,7 @@ impl Tls {
         let name = ServerName::DnsName(files.name_of(&server));
         let ends = prove(&roots, &chain, &name).map_err(|why| flaw(&certificate, What::Refused(why)))?;
         let (pem, accepting, dialling) = (Arc::new(pem), Arc::new(accepting), Arc::new(dialling));
-        Ok(Self { files, server, pem, accepting, dialling, ends })
+        Ok(Self { files, server, pem, accepting, serving: Arc::new(serving), dialling, ends })
     }
 }
 

@@ -425,7 +425,7 @@ error[H004]: unknown key `` in herd.toml
 4 | "" = 1
   | ^^ no such key
   |
-  = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `heard`, `tls`, `log`, `archive`, `bus`, `places`, `metrics`, `limits`
+  = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `heard`, `tls`, `control`, `log`, `archive`, `bus`, `places`, `metrics`, `limits`
 
 error[H004]: unknown key `dir` in [log]
  --> herd.toml:6:1
@@ -441,7 +441,7 @@ error[H004]: unknown key `limts` in herd.toml
 7 | [limts]
   |  ^^^^^ did you mean `limits`?
   |
-  = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `heard`, `tls`, `log`, `archive`, `bus`, `places`, `metrics`, `limits`
+  = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `heard`, `tls`, `control`, `log`, `archive`, `bus`, `places`, `metrics`, `limits`
 
 error[H004]: unknown key `lookup_max` in [limits]
  --> herd.toml:9:1
@@ -471,7 +471,7 @@ error[H004]: unknown key `adress` in a server
 3 | { name = "Clark", address = "127.0.0.1:11003", adress = 1 }
   |                                                ^^^^^^ did you mean `address`?
   |
-  = help: known here: `name`, `address`, `listen`, `metrics`
+  = help: known here: `name`, `address`, `listen`, `metrics`, `control`
 
 1 error
 "#]]
@@ -1168,6 +1168,54 @@ error[H014]: two servers have the address `clark-2.herd:11002`
 }
 
 #[test]
+fn h033_a_control_channel_that_others_could_overhear() {
+    let why = shown_of_servers(
+        r#"{ name = "A", address = "127.0.0.1:11000", control = "10.0.0.4:9101" },
+{ name = "B", address = "b.example:11001", listen = "0.0.0.0:11001", control = "b.example:9101" },
+{ name = "C", address = "127.0.0.1:11002", control = "127.0.0.1:9102" },
+{ name = "D", address = "127.0.0.1:11003", control = "127.0.0.1:0" },"#,
+    );
+    assert_data_eq!(
+        why,
+        str![[r#"
+warning[H011]: the herd falls into 4 islands: A; B; C; D
+ --> herd.toml:2:1
+  |
+2 | servers = [
+  | ^^^^^^^ no link joins them
+  |
+  = help: what one island hears the others never learn; add a link, such as `["A", "B"]`
+
+error[H033]: the control channel of `A` is not encrypted
+ --> herd.toml:3:54
+  |
+3 | { name = "A", address = "127.0.0.1:11000", control = "10.0.0.4:9101" },
+  |                                                      ^^^^^^^^^^^^^^^ others could read the token on its way
+  |
+  = help: add a table `[tls]`; without it a control address is one of this machine alone
+
+error[H033]: the control channel of `B` is not encrypted
+ --> herd.toml:4:80
+  |
+4 | { name = "B", address = "b.example:11001", listen = "0.0.0.0:11001", control = "b.example:9101" },
+  |                                                                                ^^^^^^^^^^^^^^^^ others could read the token on its way
+  |
+  = help: add a table `[tls]`; without it a control address is one of this machine alone
+
+error[H030]: the control channel of `D` would listen on any port
+ --> herd.toml:6:54
+  |
+6 | { name = "D", address = "127.0.0.1:11003", control = "127.0.0.1:0" },
+  |                                                      ^^^^^^^^^^^^^ port 0 is any port
+  |
+  = help: whoever asks there must know it: give it a port
+
+3 errors, 1 warning
+"#]]
+    );
+}
+
+#[test]
 fn a_server_may_be_reached_by_a_name_and_listen_elsewhere() {
     let text = r#"
         herd = "ucla"
@@ -1199,6 +1247,62 @@ error[H025]: anybody who can reach 0.0.0.0:9464 could read the metrics
   |                                                      ^^^^^^^^^^^^^^ not an address of this machine alone
   |
   = help: `access = "network"` in `[metrics]` if that is meant, or an address such as `127.0.0.1:9464`
+
+1 error
+"#]]
+    );
+}
+
+#[test]
+fn h014_a_control_address_is_one_of_its_own() {
+    let why = shown_of_servers(
+        r#"{ name = "A", address = "127.0.0.1:11004", control = "127.0.0.1:11004" },
+{ name = "B", address = "127.0.0.1:11005", control = "127.0.0.1:11004" },"#,
+    );
+    assert_data_eq!(
+        why,
+        str![[r#"
+warning[H011]: the herd falls into 2 islands: A; B
+ --> herd.toml:2:1
+  |
+2 | servers = [
+  | ^^^^^^^ no link joins them
+  |
+  = help: what one island hears the others never learn; add a link, such as `["A", "B"]`
+
+error[H014]: `A` has the address `127.0.0.1:11004` twice
+ --> herd.toml:3:54
+  |
+3 | { name = "A", address = "127.0.0.1:11004", control = "127.0.0.1:11004" },
+  |                                                      ^^^^^^^^^^^^^^^^^ `A` has it, on line 3
+  |
+  = help: every server needs a port of its own
+
+error[H014]: two servers have the address `127.0.0.1:11004`
+ --> herd.toml:4:54
+  |
+4 | { name = "B", address = "127.0.0.1:11005", control = "127.0.0.1:11004" },
+  |                                                      ^^^^^^^^^^^^^^^^^ `A` has it, on line 3
+  |
+  = help: every server needs a port of its own
+
+2 errors, 1 warning
+"#]]
+    );
+}
+
+#[test]
+fn h023_a_token_that_stands_here_is_not_shown() {
+    assert_data_eq!(
+        shown_of_two("[control]\ntoken = \"sesame\"\n"),
+        str![[r#"
+error[H023]: the token does not stand in herd.toml
+ --> herd.toml:5:1
+  |
+5 | token = ********
+  | ^^^^^ not shown
+  |
+  = help: put it into a file that only you can read and name that: token_file = "herd.token"
 
 1 error
 "#]]
@@ -1637,7 +1741,7 @@ error[H004]: unknown key `port` in a server
 4 |     { name = "Bailey", address = "localhost:11000", port = 1 },
   |                                                     ^^^^ no such key
   |
-  = help: known here: `name`, `address`, `listen`, `metrics`
+  = help: known here: `name`, `address`, `listen`, `metrics`, `control`
 
 error[H013]: two servers are called `bailey`
  --> herd.toml:5:14
@@ -1669,7 +1773,7 @@ error[H004]: unknown key `nmae` in a server
 6 |     { nmae = "Clark",  address = "127.0.0.1:40000" },
   |       ^^^^ did you mean `name`?
   |
-  = help: known here: `name`, `address`, `listen`, `metrics`
+  = help: known here: `name`, `address`, `listen`, `metrics`, `control`
 
 error[H014]: two servers have the address `127.0.0.1:40000`
  --> herd.toml:6:34
@@ -1761,7 +1865,7 @@ error[H004]: unknown key `\u{1b}[2J\n` in herd.toml
 3 | "\u001b[2J\n" = 1
   | ^^^^^^^^^^^^^ no such key
   |
-  = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `heard`, `tls`, `log`, `archive`, `bus`, `places`, `metrics`, `limits`
+  = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `heard`, `tls`, `control`, `log`, `archive`, `bus`, `places`, `metrics`, `limits`
 
 error[H004]: unknown key `tab` in herd.toml
  --> herd.toml:4:2
@@ -1769,7 +1873,7 @@ error[H004]: unknown key `tab` in herd.toml
 4 |     "tab" = 1
   |     ^^^^^ no such key
   |
-  = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `heard`, `tls`, `log`, `archive`, `bus`, `places`, `metrics`, `limits`
+  = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `heard`, `tls`, `control`, `log`, `archive`, `bus`, `places`, `metrics`, `limits`
 
 6 errors
 "#]]
@@ -1789,7 +1893,7 @@ fn a_line_too_long_to_show_is_pointed_at() {
 error[H004]: unknown key `a` in herd.toml
 --> herd.toml:4:4097
  = note: no such key
- = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `heard`, `tls`, `log`, `archive`, `bus`, `places`, `metrics`, `limits`
+ = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `heard`, `tls`, `control`, `log`, `archive`, `bus`, `places`, `metrics`, `limits`
 
 1 error
 "#]]

@@ -1,5 +1,6 @@
 //! `herdctl serve`: five real processes of one herd.toml behave as five threads do.
 
+mod control;
 mod health;
 mod names;
 
@@ -7,6 +8,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::path::Path;
 use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 use std::thread;
@@ -20,6 +22,14 @@ use crate::commands::{Field, wait};
 
 const SERVERS: [&str; 5] = ["Bailey", "Bona", "Campbell", "Clark", "Jaquez"];
 const PATIENCE: Duration = Duration::from_secs(20);
+
+const TOKEN: &str = "the-token-of-these-tests";
+
+/// A file that only we can read.
+fn secret(path: &Path, text: &str) {
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+}
 
 /// Five processes; they die with the test.
 struct Served {
@@ -41,9 +51,32 @@ impl Served {
             }
             format!("secret_file = \"herd.secret\"\n{toml}")
         });
-        fs::write(field.path("herd.secret"), "open sesame\n").unwrap();
-        fs::set_permissions(field.path("herd.secret"), fs::Permissions::from_mode(0o600)).unwrap();
+        secret(&field.path("herd.secret"), "open sesame\n");
         Self { field, processes: Vec::new() }
+    }
+
+    /// The same, with a control address for each server and a token.
+    fn with_control() -> Self {
+        let herd = Self::new();
+        herd.field.edit(|toml| {
+            let with = |line: &str| match line.rsplit_once("\" },") {
+                Some((server, rest)) if line.starts_with("    { name = ") => {
+                    let (address, port) = server.rsplit_once("\"").unwrap().1.split_once(':').unwrap();
+                    format!("{server}\", control = \"{address}:{}\" }},{rest}\n", port.parse::<u16>().unwrap() + 10)
+                }
+                _ => format!("{line}\n"),
+            };
+            toml.lines().map(with).collect::<String>() + "[control]\ntoken_file = \"herd.token\"\n"
+        });
+        secret(&herd.field.path("herd.token"), TOKEN);
+        herd
+    }
+
+    /// Where a server's process answers commands of other hosts.
+    fn control_of(&self, server: &str) -> String {
+        let toml = fs::read_to_string(self.field.path("herd.toml")).unwrap();
+        let line = toml.lines().find(|line| line.starts_with(&format!("    {{ name = \"{server}\""))).unwrap();
+        line.split("control = \"").nth(1).unwrap().split('"').next().unwrap().to_owned()
     }
 
     fn start(&mut self, server: &'static str) {
@@ -177,8 +210,7 @@ fn a_herd_whose_servers_could_not_know_each_other_is_not_served() {
         refused.failure()["message"].as_str().unwrap().contains("has no `secret_file` and no [tls], HERDCTL_SECRET"),
         "{refused:?}"
     );
-    fs::write(field.path("herd.secret"), "open sesame\n").unwrap();
-    fs::set_permissions(field.path("herd.secret"), fs::Permissions::from_mode(0o600)).unwrap();
+    secret(&field.path("herd.secret"), "open sesame\n");
     field.edit(|toml| format!("secret_file = \"herd.secret\"\n{toml}"));
     let refused = field.run("serve Clark --json");
     assert!(

@@ -84,6 +84,7 @@ fn chain(folder: &Path, names: &[&str]) -> Up {
         heard: 1,
         secret_file: None,
         tls: None,
+        control: herdctl::config::Control::default(),
         log: Log {
             directory: folder.join("logs"),
             traffic: Traffic::All,

@@ -30,6 +30,7 @@ struct Draft<'a> {
     address: Option<(Address, Range<usize>)>,
     listen: Option<(SocketAddr, Range<usize>)>,
     metrics: Option<(SocketAddr, Range<usize>)>,
+    control: Option<(Address, Range<usize>)>,
 }
 
 /// Who there is, and who talks with whom.
@@ -38,6 +39,8 @@ pub(super) struct Graph {
     pub(super) links: Vec<Link>,
     /// Where servers have metrics of their own, and where that is said.
     pub(super) metrics: Vec<(SocketAddr, Range<usize>)>,
+    /// Which of the servers have a control address, and where it stands.
+    pub(super) controls: Vec<(usize, Range<usize>)>,
 }
 
 /// Reads `servers` and `links`. `None` if the servers are not whole; then something was noted.
@@ -63,7 +66,9 @@ pub(super) fn graph(file: &mut Fields<'_>) -> Option<Graph> {
         note_islands(&names, &links, links_key.unwrap_or(servers_key), notes);
     }
     let servers = drafts.iter().map(Draft::finish).collect::<Option<_>>()?;
-    Some(Graph { servers, links, metrics: drafts.into_iter().filter_map(|draft| draft.metrics).collect() })
+    let metrics = drafts.iter().filter_map(|draft| draft.metrics.clone()).collect();
+    let controls = drafts.iter().enumerate().filter_map(|(nth, draft)| Some((nth, draft.control.as_ref()?.1.clone())));
+    Some(Graph { servers, links, metrics, controls: controls.collect() })
 }
 
 impl<'a> Draft<'a> {
@@ -71,7 +76,8 @@ impl<'a> Draft<'a> {
         let address = self.address.as_ref()?.0.clone();
         let listen = self.listen.as_ref().map(|(listen, _)| *listen).or(address.ip())?;
         let metrics = self.metrics.as_ref().map(|(metrics, _)| *metrics);
-        Some(Server { name: self.sound_name()?.to_owned(), address, listen, metrics })
+        let control = self.control.as_ref().map(|(control, _)| control.clone());
+        Some(Server { name: self.sound_name()?.to_owned(), address, listen, metrics, control })
     }
 
     fn sound_name(&self) -> Option<&'a str> {
@@ -88,7 +94,7 @@ fn draft<'a>(server: &Field<'a>) -> Draft<'a> {
     let Some(mut server) =
         server.table("a server", "a table, such as `{ name = \"Clark\", address = \"127.0.0.1:11003\" }`")
     else {
-        return Draft { name: None, sound: false, address: None, listen: None, metrics: None };
+        return Draft { name: None, sound: false, address: None, listen: None, metrics: None, control: None };
     };
     let name = server.need("name", "name = \"Clark\"").and_then(|field| field.text());
     let address = server.need("address", "address = \"127.0.0.1:11003\"");
@@ -98,6 +104,7 @@ fn draft<'a>(server: &Field<'a>) -> Draft<'a> {
         address: address.and_then(|field| address_of(&field)),
         listen: server.get("listen").and_then(|field| ip_of(&field)),
         metrics: server.get("metrics").and_then(|field| ip_of(&field)),
+        control: server.get("control").and_then(|field| address_of(&field)),
     };
     note_unlistenable(&draft, &mut server);
     server.close();
@@ -157,16 +164,20 @@ fn by_name(drafts: &[Draft<'_>], notes: &Notes<'_>) -> HashMap<String, usize> {
 
 fn note_same_addresses(drafts: &[Draft<'_>], notes: &Notes<'_>) {
     let mut first_with = HashMap::with_capacity(drafts.len());
-    for draft in drafts {
-        let Some((address, span)) = &draft.address else { continue };
+    let named = drafts.iter().flat_map(|draft| [(draft, &draft.address), (draft, &draft.control)]);
+    for (draft, address) in named {
         // Port 0 is another port each time.
-        if address.port() == 0 {
-            continue;
-        }
+        let Some((address, span)) = address.as_ref().filter(|(address, _)| address.port() != 0) else { continue };
         let (first, place) = *first_with.entry(address).or_insert((draft, span.start));
         if place != span.start {
+            let message = match draft.name.as_ref().map(|name| name.span.start) {
+                name if name == first.name.as_ref().map(|name| name.span.start) => {
+                    format!("{} has the address `{address}` twice", draft.shown())
+                }
+                _ => format!("two servers have the address `{address}`"),
+            };
             notes.add(
-                Found::new(Kind::SameAddress, span.clone(), format!("two servers have the address `{address}`"))
+                Found::new(Kind::SameAddress, span.clone(), message)
                     .label(format!("{} has it, on line {}", first.shown(), notes.line(place)))
                     .help("every server needs a port of its own"),
             );

@@ -153,6 +153,7 @@ pub(crate) enum Kind {
     NoListen,
     FewNeighbours,
     HeardUnasked,
+    OpenControl,
 }
 
 impl Kind {
@@ -190,6 +191,7 @@ impl Kind {
             Self::NoListen => "H030",
             Self::FewNeighbours => "H031",
             Self::HeardUnasked => "H032",
+            Self::OpenControl => "H033",
         }
     }
 

@@ -7,6 +7,7 @@
 mod ack;
 pub mod address;
 mod bus;
+mod control;
 pub(crate) mod fields;
 mod find;
 mod graph;
@@ -27,6 +28,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 pub use address::Address;
+pub use control::Control;
 pub use find::find;
 pub use mistakes::{Mistake, Mistakes, Severity, harmless};
 pub use names::closest;
@@ -92,6 +94,8 @@ pub struct Config {
     pub secret_file: Option<PathBuf>,
     /// By which certificates neighbours know each other; `None`: by the secret alone.
     pub tls: Option<Tls>,
+    /// What commands show at the control addresses of servers.
+    pub control: Control,
     /// Where and what the servers log.
     pub log: Log,
     /// Where the servers keep what they know; `None`: in memory alone.
@@ -117,13 +121,25 @@ pub struct Server {
     pub listen: SocketAddr,
     /// Where the process that serves it alone serves the metrics; none: as [`Config::metrics`] says.
     pub metrics: Option<SocketAddr>,
+    /// Where commands on other hosts reach the process that serves it alone.
+    pub control: Option<Address>,
 }
 
 impl Server {
     /// A server that is reached where it listens.
     #[must_use]
     pub fn at(name: &str, address: SocketAddr) -> Self {
-        Self { name: name.into(), address: address.into(), listen: address, metrics: None }
+        Self { name: name.into(), address: address.into(), listen: address, metrics: None, control: None }
+    }
+
+    /// Where the process that serves it alone listens for commands of other hosts: at its control address, or, where
+    /// that is a name, with that port where it listens itself.
+    #[must_use]
+    pub fn control_listen(&self) -> Option<SocketAddr> {
+        self.control.as_ref().map(|control| match control {
+            Address::Ip(address) => *address,
+            Address::Name { port, .. } => SocketAddr::new(self.listen.ip(), *port),
+        })
     }
 
     /// The same server, elsewhere.

@@ -9,6 +9,7 @@ use toml::de::DeTable;
 
 use super::ack::{ack, heard};
 use super::bus::bus;
+use super::control::control;
 use super::fields::Fields;
 use super::graph::{Graph, graph};
 use super::metrics::metrics;
@@ -42,6 +43,8 @@ fn herd(mut file: Fields<'_>, path: &Path) -> Option<Config> {
     let graph = graph(&mut file);
     let heard = heard(&mut file, ack, graph.as_ref());
     let tls = tls(&mut file, folder, graph.as_ref().map_or(&[], |graph| &graph.servers));
+    let (servers, named) = graph.as_ref().map_or((&[][..], &[][..]), |graph| (&graph.servers, &graph.controls));
+    let control = control(&mut file, folder, servers, named, tls.is_some());
     let log = log(file.table("log", "[log]"), folder);
     let archive = archive(&mut file, folder, ack);
     let bus = bus(&mut file, folder, graph.as_ref().map_or(&[], |graph| &graph.servers));
@@ -60,6 +63,7 @@ fn herd(mut file: Fields<'_>, path: &Path) -> Option<Config> {
         heard,
         secret_file,
         tls,
+        control,
         log,
         archive,
         bus,

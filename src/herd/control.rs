@@ -3,7 +3,8 @@
 //!
 //! Who may connect is settled before a byte is read: the socket is in a folder of ours, and the peer's uid,
 //! as the kernel tells it, must be ours. All is bounded: connections, bodies, waits. There is no token here:
-//! the dashboard has some of these routes too, behind a guard of its own ([`super::dash`]).
+//! commands on other hosts ([`super::remote`]) and the dashboard ([`super::dash`]) have these routes, or some of them, each
+//! behind a guard of its own.
 
 use std::io;
 use std::sync::Arc;
@@ -60,15 +61,20 @@ impl Control {
             room: Arc::new(Semaphore::new(limits::CONTROL_CONNECTIONS_MAX)),
             trouble: Trouble::default(),
         };
+        Ok(Self::begin(door, routes(events)))
+    }
+
+    /// Serves these routes to whoever comes through this door.
+    pub fn begin(door: impl axum::serve::Listener<Addr = ()>, routes: Router) -> Self {
         let (goodbye, told) = oneshot::channel();
-        let serving = axum::serve(door, routes(events)).with_graceful_shutdown(async {
+        let serving = axum::serve(door, routes).with_graceful_shutdown(async {
             let _ = told.await;
         });
         let served = tokio::task::spawn_local(async move {
             // It ends by being told to, and has no errors.
             let _ = serving.await;
         });
-        Ok(Self { goodbye, served })
+        Self { goodbye, served }
     }
 
     /// Takes no more connections, and lets those that are open have their last answer.
@@ -82,7 +88,8 @@ impl Control {
 type Loop = State<mpsc::Sender<Event>>;
 type Body = Result<Bytes, BytesRejection>;
 
-fn routes(events: mpsc::Sender<Event>) -> Router {
+/// All that may be asked by who may do anything.
+pub fn routes(events: mpsc::Sender<Event>) -> Router {
     let router = shared_routes()
         .merge(health::routes())
         .route("/metrics", get(scrape::page))
@@ -222,7 +229,7 @@ fn read<T: DeserializeOwned>(body: Body) -> Result<T, Failure> {
 }
 
 /// Every reply says who speaks.
-async fn signed<B>(mut response: Response<B>) -> Response<B> {
+pub async fn signed<B>(mut response: Response<B>) -> Response<B> {
     let headers = response.headers_mut();
     headers.insert("herd-protocol", HeaderValue::from(api::PROTOCOL));
     headers.insert("herd-version", HeaderValue::from_static(env!("CARGO_PKG_VERSION")));

@@ -1,11 +1,11 @@
-//! A way into the supervisor over TCP, for the metrics and the dashboard: a listening socket with as many places as there
+//! A way into the supervisor over TCP, for the metrics, the dashboard and commands on other hosts: a listening socket with as many places as there
 //! may be connections. Who waits for a place waits in the system's queue.
 
 use std::io;
 use std::sync::Arc;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
 use tracing::{info, warn};
 
@@ -24,6 +24,23 @@ impl Entrance {
     /// So many connections at a time come in.
     pub fn new(what: &'static str, listener: TcpListener, connections_max: usize) -> Self {
         Self { listener, room: Arc::new(Semaphore::new(connections_max)), what, trouble: Trouble::default() }
+    }
+
+    /// The next connection, and its place.
+    pub async fn admit(&mut self) -> (TcpStream, OwnedSemaphorePermit) {
+        let place = self.room.clone().acquire_owned().await.expect("the semaphore is never closed");
+        loop {
+            match self.listener.accept().await {
+                Ok((stream, _)) => {
+                    self.trouble.end(self.what);
+                    return (stream, place);
+                }
+                Err(why) => {
+                    self.trouble.begin(self.what, &why);
+                    sleep(limits::ACCEPT_PAUSE).await;
+                }
+            }
+        }
     }
 }
 
@@ -50,19 +67,8 @@ impl axum::serve::Listener for Entrance {
     type Addr = ();
 
     async fn accept(&mut self) -> (Self::Io, ()) {
-        let place = self.room.clone().acquire_owned().await.expect("the semaphore is never closed");
-        loop {
-            match self.listener.accept().await {
-                Ok((stream, _)) => {
-                    self.trouble.end(self.what);
-                    return (Guest::new(stream, place), ());
-                }
-                Err(why) => {
-                    self.trouble.begin(self.what, &why);
-                    sleep(limits::ACCEPT_PAUSE).await;
-                }
-            }
-        }
+        let (stream, place) = self.admit().await;
+        (Guest::new(stream, place), ())
     }
 
     fn local_addr(&self) -> io::Result<()> {

@@ -7,7 +7,7 @@
 //!
 //! Reading order: here (prepare, serve), `life` the loop, `asked` what the loop is asked, `child` one server, `orders` what is done to servers,
 //! `faults` what is wrong with the links, `later` what undoes itself, `whereis` what servers know, `status` what they look like,
-//! `chronicle` what has happened, `metrics` the same in numbers, `control` the HTTP API, `dash` the page in a browser, `entrance` and `guest` who comes in over TCP,
+//! `chronicle` what has happened, `metrics` the same in numbers, `control` the HTTP API, `dash` the page in a browser, `remote` and [`token`] the same for other hosts, `entrance` and `guest` who comes in over TCP,
 //! `health` whether all is well, [`den`] and [`lock`] the folder and who holds it,
 //! `ports`, [`secret`], `certificates`, `names`, `signals`, `runner`, `panics`, [`detach`] the life without a terminal, [`api`] the documents.
 
@@ -32,15 +32,18 @@ mod names;
 mod orders;
 mod panics;
 mod ports;
+mod remote;
 mod runner;
 mod scrape;
 pub mod secret;
 mod signals;
 mod status;
 mod ticker;
+pub mod token;
 mod whereis;
 
 use std::cell::RefCell;
+use std::io;
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 use std::pin::pin;
@@ -66,6 +69,7 @@ use control::Control;
 use den::Den;
 use faults::Ills;
 use life::{Event, Leaving, become_ready, leave, live};
+use remote::Remote;
 use runner::Runner;
 
 /// What `herdctl up` was asked.
@@ -188,6 +192,7 @@ impl Supervisor {
         let provider = provider_of(&config)?;
         let listeners = ports::bind_own(&mut config, served)?;
         let own = served.and_then(|served| config.servers[served].metrics);
+        let remote = served.map(|served| Remote::bind(&config, served)).transpose()?.flatten();
         let scrape = own.or(config.metrics.listen).map(ports::bind_metrics).transpose()?;
         let chronicle = Rc::new(Chronicle::new(&config, since));
         let child = |(index, server): (usize, &config::Server)| {
@@ -212,7 +217,7 @@ impl Supervisor {
             runner: if served.is_some() { Runner::of_process() } else { Runner::default() },
             leaving: None,
         };
-        Ok((Prepared { up, herd, listeners, scrape, inbox }, den, control))
+        Ok((Prepared { up, herd, listeners, scrape, remote, inbox }, den, control))
     }
 }
 
@@ -249,6 +254,8 @@ struct Prepared {
     listeners: Vec<(usize, TcpListener)>,
     /// Where the metrics are served beside the control socket.
     scrape: Option<TcpListener>,
+    /// Where commands on other hosts are answered.
+    remote: Option<Remote>,
     inbox: mpsc::Receiver<Event>,
 }
 
@@ -263,14 +270,15 @@ impl Prepared {
     }
 
     async fn serve(self, den: Den, control: UnixListener, ready: impl FnOnce(&Ps)) -> Result<Down, Failure> {
-        let Self { up, mut herd, listeners, scrape, inbox } = self;
+        let Self { up, mut herd, listeners, scrape, remote, inbox } = self;
         let mut notes = leftover_notes(&den);
         if let Some(warning) = herd.provider.warning() {
             warn!("places: {warning}");
             notes.push(format!("places: {warning}"));
         }
-        let control = Control::serve(control, herd.events.clone())
-            .map_err(|why| Failure::new(Kind::Failed, format!("cannot serve the control socket: {why}")))?;
+        let cannot = |why: io::Error| Failure::new(Kind::Failed, format!("cannot serve the control channel: {why}"));
+        let control = Control::serve(control, herd.events.clone()).map_err(cannot)?;
+        let remote = remote.map(|remote| remote.serve(herd.events.clone())).transpose().map_err(cannot)?;
         info!("up: {} with {} servers, pid {}", herd.config.path.display(), listeners.len(), std::process::id());
         herd.note("herd.up", None);
         let chosen =
@@ -306,7 +314,9 @@ impl Prepared {
         for farewell in herd.borrow_mut().leaving.take().into_iter().flat_map(|leaving| leaving.farewells) {
             let _ = farewell.send(down.clone());
         }
-        control.close().await;
+        for control in [Some(control), remote].into_iter().flatten() {
+            control.close().await;
+        }
         outcome.trouble.map_or(Ok(outcome.down), Err)
     }
 }
