@@ -323,7 +323,7 @@ fn a_taken_port_starts_nothing() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let toml = fs::read_to_string(field.path("herd.toml")).unwrap();
     let port = taken.local_addr().unwrap().port();
-    fs::write(field.path("herd.toml"), toml.replacen(":0", &format!(":{port}"), 1)).unwrap();
+    fs::write(field.path("herd.toml"), toml.replacen("127.0.0.1:0", &format!("127.0.0.1:{port}"), 1)).unwrap();
     for line in ["up", "up -d"] {
         let said = field.run(line);
         assert!(said.code == 6 && said.err.contains(&port.to_string()), "{said:?}");
