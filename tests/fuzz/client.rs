@@ -25,7 +25,11 @@ const LINE_BYTES_MAX: usize = *limits::LINE_BYTES_RANGE.start();
 /// Few, so that a table is soon full.
 const CLIENTS_MAX: u64 = 3;
 
+/// How everything inside TLS begins; this server speaks plainly.
+const TLS: &[u8] = b"\x16\x03";
+
 const WORDS: &[&[u8]] = &[
+    TLS,
     b"IAMAT ",
     b"WHATSAT ",
     b"AT ",
@@ -147,6 +151,9 @@ struct Model<'a> {
 
 impl<'a> Model<'a> {
     fn hear(&mut self, said: &[u8]) -> TestCaseResult {
+        if said.starts_with(TLS) {
+            return self.due(&[hello::REFUSED_OF_TLS, b"\n"].concat());
+        }
         for (number, line) in said.split_inclusive(|&byte| byte == b'\n').enumerate() {
             let line = line.strip_suffix(b"\n").unwrap_or(line);
             if line.len() > LINE_BYTES_MAX {
