@@ -313,6 +313,9 @@ fn a_neighbour_that_connects_again_replaces_its_old_connection() {
     let (_, proof) = dialing.hear(answer.trim_end().as_bytes()).unwrap();
     again.say(format!("{proof}\n"));
     assert_eq!(again.hear(), "HEARD 1\n");
+    // What it has said it has, over whatever connection that was.
+    again.say("HEARD 0\n");
+    assert_eq!(again.hear(), "TOLD 1 0\n");
 }
 
 #[test]

@@ -25,7 +25,7 @@ use super::line::Report;
 /// A counter of the changes of one server's atlas in one run; 0 is the empty atlas.
 pub type Edition = u64;
 
-/// Who said a report to this server: a connection to a neighbour, or a client.
+/// Who said a report to this server: a run of a neighbour, or a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Source(u32);
 
@@ -33,14 +33,14 @@ impl Source {
     /// Any client, and anything else that is never told.
     pub const CLIENT: Self = Self(0);
 
-    /// The `n`th connection to a neighbour that this server has had, counting from 1. Never used twice in a run.
+    /// The `n`th other source that this server has met, counting from 1. Never used twice in a run.
     ///
     /// # Panics
     ///
     /// If `n` is 0, which is [`Source::CLIENT`].
     #[must_use]
     pub fn link(n: u32) -> Self {
-        assert_ne!(n, 0, "connections to neighbours are counted from 1");
+        assert_ne!(n, 0, "sources are counted from 1");
         Self(n)
     }
 }

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! While `told` is behind the atlas, what follows it is said and `told` moves on. That is flooding, catching
-//! up, healing and back-pressure in one. What came over the link is not told back over it; a batch that holds
+//! up, healing and back-pressure in one. What was heard from the other end is not told back to it; a batch that holds
 //! nothing else is not said at all, for the other end has it: `told` moves on in silence until the next batch or
 //! heartbeat names it.
 //!
@@ -25,10 +25,29 @@ use std::collections::VecDeque;
 use super::atlas::{Atlas, Edition, News, Source};
 use super::line::{Report, parse_digits};
 
+/// What is known of one run of a neighbour, over all connections to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Acquaintance {
+    pub run: u64,
+    /// As whose word its reports are known. What it has said it has, as long as it runs; so that is never told back,
+    /// however often the link has blinked since.
+    pub source: Source,
+    /// Up to where it has been heard: the point to resume from.
+    pub heard: Edition,
+}
+
+impl Acquaintance {
+    /// What is `known` of that run; of a run that is not known, nothing is.
+    #[must_use]
+    pub fn with(run: u64, known: Option<Self>, new_source: impl FnOnce() -> Source) -> Self {
+        known.filter(|known| known.run == run).unwrap_or_else(|| Self { run, source: new_source(), heard: 0 })
+    }
+}
+
 /// One end of a live link.
 #[derive(Debug)]
 pub struct Link {
-    id: Source,
+    source: Source,
     /// Up to where the other end has been told; nothing is told before it has said what it has.
     told: Option<Edition>,
     /// Up to where the other end has said that it heard.
@@ -90,11 +109,12 @@ pub struct Batch {
 }
 
 impl Link {
-    /// A link that has just been proven; `heard` is what this end has of the other's present run.
+    /// A link that has just been proven; `heard` is what this end has of the other's present run, and `source` as
+    /// whose word it has it.
     #[must_use]
-    pub fn new(id: Source, heard: Edition) -> Self {
+    pub fn new(source: Source, heard: Edition) -> Self {
         Self {
-            id,
+            source,
             told: None,
             acknowledged: 0,
             named: 0,
@@ -123,7 +143,7 @@ impl Link {
         // Reports first: the most frequent line in the herd.
         if line.starts_with(b"AT ") {
             let report = Report::parse(line).ok_or(Breach)?;
-            let (slot, news) = atlas.take_in(report, self.id);
+            let (slot, news) = atlas.take_in(report, self.source);
             self.counted.add(slot);
             self.batch_bytes += line.len() + 1;
             return Ok(match news {
@@ -148,8 +168,8 @@ impl Link {
         self.told.is_some_and(|told| told < atlas.edition())
     }
 
-    /// Appends the next batch, of about `bytes_max` bytes, and the `TOLD` that ends it; nothing, if all of it came
-    /// over this link. With nothing owed that is the heartbeat; before the other end has said what it has, nothing
+    /// Appends the next batch, of about `bytes_max` bytes, and the `TOLD` that ends it; nothing, if all of it was
+    /// heard from the other end. With nothing owed that is the heartbeat; before the other end has said what it has, nothing
     /// at all.
     pub fn tell(&mut self, atlas: &Atlas, bytes_max: usize, out: &mut Vec<u8>) -> Option<Batch> {
         let start = self.told?;
@@ -161,8 +181,8 @@ impl Link {
                 break;
             }
             told = entry.edition;
-            // Not back over the connection on which it was heard.
-            if entry.source != self.id {
+            // Not back to whom it was heard from.
+            if entry.source != self.source {
                 out.extend_from_slice(entry.line);
                 out.push(b'\n');
                 reports += 1;

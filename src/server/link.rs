@@ -145,7 +145,8 @@ impl fmt::Display for Down {
 impl<'a> Talk<'a> {
     fn new(server: &'a Rc<Server>, neighbour: usize, proven: Proven, inlet: Inlet<'a>, inbox: Vec<u8>) -> Self {
         let seat = server.seat_link(neighbour);
-        let link = Link::new(seat.id, server.neighbours[neighbour].heard_of(proven.run));
+        let met = server.meet(neighbour, proven.run);
+        let link = Link::new(met.source, met.heard);
         let now = clock::instant();
         Self {
             server,
@@ -301,7 +302,7 @@ impl<'a> Talk<'a> {
             Effect::Nothing | Effect::Learned | Effect::Known | Effect::Stale => {}
             Effect::Answer => {
                 self.owes_heard = true;
-                self.server.neighbours[self.neighbour].resume.set((self.their_run, self.link.heard()));
+                self.server.neighbours[self.neighbour].is_heard(self.their_run, self.link.heard());
             }
             Effect::Acknowledged => self.setbacks.ease(),
             Effect::GoneBack => {

@@ -29,6 +29,7 @@ use crate::limits;
 use crate::places::Provider;
 use crate::protocol::atlas::{Edition, Source};
 use crate::protocol::hello::Identity;
+use crate::protocol::link::Acquaintance;
 use crate::protocol::node::Node;
 
 /// One server, shared by its tasks and by nobody else.
@@ -112,8 +113,8 @@ pub(super) struct Neighbour {
     pub(super) dials: bool,
     /// The live connection to it.
     pub(super) current: Cell<Option<Source>>,
-    /// Its run when last linked, and what was heard of that run: where to resume.
-    pub(super) resume: Cell<(u64, Edition)>,
+    /// What is known of its run when last linked: where to resume.
+    known: Cell<Option<Acquaintance>>,
     /// What is wrong with what comes from it.
     pub(super) fault: Cell<Fault>,
     /// Rung when `fault` has changed.
@@ -121,10 +122,10 @@ pub(super) struct Neighbour {
 }
 
 impl Neighbour {
-    /// What this server already has of that run.
-    pub(super) fn heard_of(&self, run: u64) -> Edition {
-        let (known, heard) = self.resume.get();
-        if known == run { heard } else { 0 }
+    /// That run of it has been heard up to there.
+    pub(super) fn is_heard(&self, run: u64, heard: Edition) {
+        self.known
+            .update(|known| known.map(|known| if known.run == run { Acquaintance { heard, ..known } } else { known }));
     }
 }
 
@@ -285,6 +286,14 @@ impl Server {
         Source::link(self.links_made.get())
     }
 
+    /// What is known of a neighbour's present run.
+    pub(super) fn meet(&self, neighbour: usize, run: u64) -> Acquaintance {
+        let known = &self.neighbours[neighbour].known;
+        let met = Acquaintance::with(run, known.get(), || self.new_source());
+        known.set(Some(met));
+        met
+    }
+
     /// Makes a new connection the live one of its link, for as long as the seat is kept. An older connection to the
     /// same neighbour sees that it is no longer current and ends.
     pub(super) fn seat_link(self: &Rc<Self>, neighbour: usize) -> LinkSeat {
@@ -380,7 +389,7 @@ fn neighbours(config: &Config, index: usize) -> Vec<Neighbour> {
         way: Way::to(config.servers[server].address.clone()),
         dials,
         current: Cell::new(None),
-        resume: Cell::new((0, 0)),
+        known: Cell::new(None),
         fault: Cell::default(),
         struck: Notify::new(),
     })

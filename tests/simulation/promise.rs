@@ -18,7 +18,7 @@ pub enum Promise {
     AnsweredIsSafe,
     /// An archive at rest holds what its server knows.
     ArchiveIsWhole,
-    /// A report is not told back over the connection on which it was heard.
+    /// A report is not told back to the run of a neighbour from which it was heard.
     NotToldBack,
     /// Only the newest report of a client is told.
     OnlyTheNewestIsTold,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use herdctl::protocol::atlas::{Edition, Source};
 use herdctl::protocol::hello::{Answering, Dialing, Identity};
-use herdctl::protocol::link::Link;
+use herdctl::protocol::link::{Acquaintance, Link};
 use herdctl::protocol::node::Node;
 use herdctl::server::confirm::{Confirmations, Patience};
 
@@ -29,8 +29,8 @@ pub struct Life {
     pub node: Node,
     /// What a correct server would know by now.
     pub witness: Witness,
-    /// By neighbour: its run, and what was heard of that run.
-    pub heard: BTreeMap<usize, (u64, Edition)>,
+    /// By neighbour: what is known of its run.
+    pub known: BTreeMap<usize, Acquaintance>,
     /// By link: the connection that is proven, and which end of it this is.
     pub live: BTreeMap<usize, (usize, usize)>,
     pub archive: Option<Archive>,
@@ -80,7 +80,7 @@ impl Life {
             run,
             node: Node::new(name, 0),
             witness: Witness::default(),
-            heard: BTreeMap::new(),
+            known: BTreeMap::new(),
             live: BTreeMap::new(),
             archive: None,
             confirmations,
@@ -92,7 +92,7 @@ impl Life {
         }
     }
 
-    /// Names the next connection to a neighbour.
+    /// Names the next connection to a neighbour, or a neighbour.
     pub fn next_source(&mut self) -> Source {
         self.connections += 1;
         Source::link(self.connections)

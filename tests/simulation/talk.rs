@@ -132,12 +132,13 @@ impl World {
     }
 
     fn check_told(&self, connection: usize, end: usize, line: &[u8]) -> Checked {
-        let server = self.connections[connection].ends[end].server;
+        let [here, there] = [end, 1 - end].map(|end| &self.connections[connection].ends[end]);
+        let (server, to) = (here.server, (there.server, here.their_run));
         let known = self.life(server).witness.of(client(line));
         check(Promise::OnlyTheNewestIsTold, known.is_some_and(|known| known.line == line), || {
             format!("{} tells {} and knows {known:?}", self.servers[server].name, text(line))
         })?;
-        check(Promise::NotToldBack, known.is_some_and(|known| known.from != Some(connection)), || {
+        check(Promise::NotToldBack, known.is_some_and(|known| known.from != Some(to)), || {
             format!("{} tells back {}", self.servers[server].name, text(line))
         })
     }

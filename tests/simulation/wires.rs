@@ -1,7 +1,7 @@
 //! How the connections of a world are made, read and closed.
 
 use herdctl::protocol::hello::{Answering, Dialing, Nonce};
-use herdctl::protocol::link::{Effect, Link};
+use herdctl::protocol::link::{Acquaintance, Effect, Link};
 use herdctl::server::fault::Cut;
 
 use super::plan::Millis;
@@ -65,10 +65,14 @@ impl World {
         let forgets = self.sabotage == Some(Sabotage::ForgetTheRun);
         let skips = self.sabotage == Some(Sabotage::SkipOneOnResume);
         let life = self.life_mut(server);
-        let remembered = life.heard.get(&neighbour).filter(|(run, _)| *run == their_run || forgets);
-        let heard = remembered.map_or(0, |&(_, edition)| edition);
-        let source = life.next_source();
-        let link = Link::new(source, if heard > 0 && skips { heard + 1 } else { heard });
+        let mut known = life.known.get(&neighbour).copied();
+        if forgets {
+            known = known.map(|known| Acquaintance { run: their_run, ..known });
+        }
+        let met = Acquaintance::with(their_run, known, || life.next_source());
+        life.known.insert(neighbour, met);
+        let (heard, source) = (met.heard, life.next_source());
+        let link = Link::new(met.source, if heard > 0 && skips { heard + 1 } else { heard });
         life.live.insert(wire, (connection, end));
         life.confirmations.link_up(wire, source);
         let mut hello = Vec::new();
@@ -95,7 +99,8 @@ impl World {
         let source = self.connections[connection].ends[end].source;
         let Some(life) = self.servers[server].life.as_mut() else { return Ok(()) };
         if let Some(link) = ended.link() {
-            life.heard.insert(neighbour, (their_run, link.heard()));
+            let known = life.known.get_mut(&neighbour).filter(|known| known.run == their_run);
+            known.into_iter().for_each(|known| known.heard = link.heard());
             life.confirmations.link_down(source);
         }
         if life.live.get(&wire) == Some(&(connection, end)) {
@@ -209,11 +214,12 @@ impl World {
 
     /// Does what a server does after a neighbour's line.
     fn follow(&mut self, connection: usize, end: usize, line: &[u8], effect: Effect) -> Checked {
-        let server = self.connections[connection].ends[end].server;
+        let [here, there] = [end, 1 - end].map(|end| &self.connections[connection].ends[end]);
+        let (server, from) = (here.server, (there.server, here.their_run));
         if is_report(line) {
             let life = self.life_mut(server);
             let edition = life.node.atlas().edition();
-            let news = life.witness.hear(line, edition, Some(connection));
+            let news = life.witness.hear(line, edition, Some(from));
             check(Promise::OnlyNewsIsLearnt, news == (effect == Effect::Learned), || {
                 format!("{} after {} is {effect:?}", text(line), self.servers[server].name)
             })?;

@@ -16,13 +16,13 @@ pub struct Known {
     pub line: Vec<u8>,
     /// The edition that it made at that server.
     pub edition: Edition,
-    /// The connection to a neighbour on which it was heard; `None`: a client's.
-    pub from: Option<usize>,
+    /// The neighbour from which it was heard, and its run; `None`: a client's.
+    pub from: Option<(usize, u64)>,
 }
 
 impl Witness {
     /// Hears a report; says whether it is news.
-    pub fn hear(&mut self, line: &[u8], edition: Edition, from: Option<usize>) -> bool {
+    pub fn hear(&mut self, line: &[u8], edition: Edition, from: Option<(usize, u64)>) -> bool {
         let news = self.newest.get(client(line)).is_none_or(|known| is_newer(line, &known.line));
         if news {
             self.newest.insert(client(line).to_vec(), Known { line: line.to_vec(), edition, from });

@@ -90,7 +90,7 @@ pub(super) struct End {
     pub(super) server: usize,
     pub(super) stage: Stage,
     pub(super) inlet: Inlet,
-    /// As whose word its server knows what is said here.
+    /// What its server calls it.
     pub(super) source: Source,
     pub(super) their_run: u64,
     pub(super) answer_due: bool,
