@@ -2,6 +2,7 @@
 
 mod control;
 mod health;
+mod herdwide;
 mod names;
 
 use std::fs;

@@ -3,13 +3,17 @@
 //! Every call has a deadline, and every way in which it can fail has its own words and exit code. What answers
 //! may be another version, hang, or be no herd at all.
 
+mod herdwide;
+mod merge;
+mod remote;
 mod stream;
+mod target;
 
 use std::error::Error as _;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use reqwest::header::HeaderMap;
@@ -19,11 +23,14 @@ use serde::de::DeserializeOwned;
 use tokio::runtime::Runtime;
 
 use super::{escape, human};
+use crate::config;
 use crate::herd::api::{
-    Change, Dash, DashOrder, Down, DownOrder, Failure, FaultChange, ForgetOrder, Forgotten, Kind, Links, Order,
-    PROTOCOL, Ps, Whereis, WhereisOrder,
+    Change, Dash, DashOrder, Down, DownOrder, Failure, FaultChange, FaultOrder, ForgetOrder, Forgotten, HealOrder,
+    Kind, Links, Order, PROTOCOL, PartitionOrder, Ps, Whereis, WhereisOrder,
 };
+use herdwide::{Herdwide, Wish};
 pub use stream::{Lines, Piece};
+pub use target::{Remote, Target};
 
 /// No document of the control channel is longer; what is, comes from something else.
 const DOCUMENT_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -32,20 +39,13 @@ const FAREWELL: Duration = Duration::from_secs(5);
 /// So long we look whether a supervisor that has said farewell is really gone.
 const GONE_MAX: Duration = Duration::from_secs(2);
 
-/// Which herd is meant.
-#[derive(Debug, Clone)]
-pub struct Target {
-    /// Its herd.toml, absolute; `None` where only its socket was named.
-    pub config: Option<PathBuf>,
-    pub socket: PathBuf,
-    /// How a person would call it.
-    pub name: String,
-}
-
 /// A way to one herd.
 pub struct Client {
     pub target: Target,
     http: reqwest::Client,
+    /// Where every path begins.
+    base: String,
+    herdwide: Option<Herdwide>,
     runtime: Runtime,
     deadline: Duration,
 }
@@ -67,14 +67,28 @@ impl Client {
     pub fn new(target: Target, deadline: Duration) -> Result<Self, Failure> {
         let cannot = |why: &dyn std::fmt::Display| Failure::new(Kind::Failed, format!("cannot make a client: {why}"));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|why| cannot(&why))?;
-        let http =
-            reqwest::Client::builder().unix_socket(target.socket.as_path()).build().map_err(|why| cannot(&why))?;
-        Ok(Self { target, http, runtime, deadline })
+        let (http, base) = match &target.remote {
+            None => (reqwest::Client::builder().unix_socket(target.socket.as_path()), "http://herd".into()),
+            Some(remote) => remote.client()?,
+        };
+        let http = http.build().map_err(|why| cannot(&why))?;
+        let herdwide = match (&target.config, &target.processes[..]) {
+            (Some(path), processes @ [_, ..]) => {
+                let (config, _) =
+                    config::load(path).map_err(|_| Failure::new(Kind::BadConfig, "herd.toml is wrong"))?;
+                Some(Herdwide::new(config, processes, deadline)?)
+            }
+            _ => None,
+        };
+        Ok(Self { target, http, base, herdwide, runtime, deadline })
     }
 
     #[must_use]
     pub fn with_deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
+        if let Some(herd) = &mut self.herdwide {
+            herd.set_deadline(deadline);
+        }
         self
     }
 
@@ -82,6 +96,9 @@ impl Client {
     ///
     /// As every call: `not_running`, `timeout`, `version`, what the herd says, `failed` for all else.
     pub fn ps(&self) -> Result<Ps, Failure> {
+        if let Some(herd) = &self.herdwide {
+            return herd.ps();
+        }
         self.call(&Call::get("/v1/ps"))
     }
 
@@ -91,7 +108,46 @@ impl Client {
     ///
     /// As [`ps`](Self::ps); `unknown_name` before anything was done.
     pub fn order(&self, verb: &str, order: &Order) -> Result<Change, Failure> {
+        if let Some(herd) = &self.herdwide {
+            return herd.order(verb, order);
+        }
         self.call(&Call::post(&format!("/v1/{verb}"), order)?)
+    }
+
+    /// Sets what is wrong with a link.
+    ///
+    /// # Errors
+    ///
+    /// As [`order`](Self::order); `usage` for what makes no sense.
+    pub fn set_fault(&self, order: &FaultOrder) -> Result<FaultChange, Failure> {
+        self.wish(&Wish::Fault(order))
+    }
+
+    /// Cuts the links between groups.
+    ///
+    /// # Errors
+    ///
+    /// As [`set_fault`](Self::set_fault).
+    pub fn partition(&self, order: &PartitionOrder) -> Result<FaultChange, Failure> {
+        self.wish(&Wish::Partition(order))
+    }
+
+    /// Heals.
+    ///
+    /// # Errors
+    ///
+    /// As [`set_fault`](Self::set_fault).
+    pub fn heal(&self, order: &HealOrder) -> Result<FaultChange, Failure> {
+        self.wish(&Wish::Heal(order))
+    }
+
+    fn wish(&self, wish: &Wish<'_>) -> Result<FaultChange, Failure> {
+        match (&self.herdwide, wish) {
+            (Some(herd), wish) => herd.wish(wish),
+            (None, Wish::Fault(order)) => self.fault("fault", order),
+            (None, Wish::Partition(order)) => self.fault("partition", order),
+            (None, Wish::Heal(order)) => self.fault("heal", order),
+        }
     }
 
     /// Sets, partitions or heals; `verb` is the route's.
@@ -99,7 +155,7 @@ impl Client {
     /// # Errors
     ///
     /// As [`order`](Self::order); `usage` for what makes no sense.
-    pub fn fault(&self, verb: &str, order: &impl Serialize) -> Result<FaultChange, Failure> {
+    fn fault(&self, verb: &str, order: &impl Serialize) -> Result<FaultChange, Failure> {
         self.call(&Call::post(&format!("/v1/{verb}"), order)?)
     }
 
@@ -107,6 +163,9 @@ impl Client {
     ///
     /// As [`ps`](Self::ps).
     pub fn links(&self) -> Result<Links, Failure> {
+        if let Some(herd) = &self.herdwide {
+            return herd.links();
+        }
         self.call(&Call::get("/v1/links"))
     }
 
@@ -127,6 +186,9 @@ impl Client {
     ///
     /// As [`ps`](Self::ps).
     pub fn whereis(&self, order: &WhereisOrder) -> Result<Whereis, Failure> {
+        if let Some(herd) = &self.herdwide {
+            return Ok(herd.whereis(order));
+        }
         self.call(&Call::post("/v1/whereis", order)?)
     }
 
@@ -199,6 +261,7 @@ impl Client {
     }
 
     fn ask(&self, call: &Call) -> Result<Answer, Failure> {
+        self.is_one_process()?;
         self.refuse_foreign()?;
         let deadline = call.deadline.unwrap_or(self.deadline);
         let exchange = async { tokio::time::timeout(deadline, self.exchange(call)).await };
@@ -214,8 +277,8 @@ impl Client {
     }
 
     fn request(&self, call: &Call) -> reqwest::RequestBuilder {
-        // The host is never looked up: every connection goes to the socket.
-        let request = self.http.request(call.method.clone(), format!("http://herd{}", call.path));
+        // The host is never looked up by its name here: every connection goes to the socket, or the control address.
+        let request = self.http.request(call.method.clone(), format!("{}{}", self.base, call.path));
         match &call.body {
             Some(body) => request.header("content-type", "application/json").body(body.clone()),
             None => request,
@@ -233,8 +296,20 @@ impl Client {
         Ok(Answer { status: response.status(), headers: response.headers().clone(), body })
     }
 
+    /// What only one process can be asked.
+    fn is_one_process(&self) -> Result<(), Failure> {
+        if self.herdwide.is_none() {
+            return Ok(());
+        }
+        let message = "each server of this herd is a process of its own, and this is asked of one of them";
+        Err(Failure::new(Kind::Usage, message).hint("herdctl --socket .herd/SERVER.serve/herd.sock …"))
+    }
+
     /// A socket of somebody else's herd is not spoken to: who answers there could say anything.
     fn refuse_foreign(&self) -> Result<(), Failure> {
+        if self.target.remote.is_some() {
+            return Ok(());
+        }
         let own = nix::unistd::geteuid();
         let socket = &self.target.socket;
         let owner = match fs::symlink_metadata(socket) {
@@ -267,6 +342,9 @@ impl Client {
     }
 
     fn not_running(&self) -> Failure {
+        if self.target.remote.is_some() {
+            return Failure::new(Kind::NotRunning, format!("nobody answers at {}", self.target.name));
+        }
         Failure::new(Kind::NotRunning, format!("no herd is running for {}", self.target.name)).hint("herdctl up")
     }
 
@@ -298,11 +376,17 @@ impl Client {
     }
 
     fn socket_name(&self) -> String {
+        if self.target.remote.is_some() {
+            return self.target.name.clone();
+        }
         human::path(&self.target.socket, std::env::current_dir().ok().as_deref(), None)
     }
 
     /// Asks the kernel, not the supervisor: it answers for a hung one too.
     fn peer(&self) -> Option<Peer> {
+        if self.target.remote.is_some() {
+            return None;
+        }
         self.runtime.block_on(async {
             let connect = tokio::net::UnixStream::connect(&self.target.socket);
             let stream = tokio::time::timeout(Duration::from_secs(1), connect).await.ok()?.ok()?;

@@ -102,7 +102,7 @@ pub fn partition(args: &args::Partition, session: &mut Session) -> Done {
         silent: args.silent,
         for_ms: args.lasts.map(human::ms),
     };
-    let change = session.client()?.fault("partition", &order)?;
+    let change = session.client()?.partition(&order)?;
     say(&change, session, |change, out| show_partition(change, args.lasts, out))
 }
 
@@ -113,14 +113,14 @@ pub fn partition(args: &args::Partition, session: &mut Session) -> Done {
 /// As [`cut`].
 pub fn heal(args: &args::Heal, session: &mut Session) -> Done {
     let order = HealOrder { servers: args.servers.clone(), all: args.all };
-    let change = session.client()?.fault("heal", &order)?;
+    let change = session.client()?.heal(&order)?;
     say(&change, session, |change, out| out.answer(&healed(change)))
 }
 
 fn set(ends: &Ends, wrong: Wrong, seed: Option<u64>, session: &mut Session) -> Done {
     let (from, to, one_way) = (ends.from.clone(), ends.to.clone(), ends.one_way);
     let order = FaultOrder { from, to, one_way, wrong, for_ms: ends.lasts.map(human::ms), seed };
-    let change = session.client()?.fault("fault", &order)?;
+    let change = session.client()?.set_fault(&order)?;
     say(&change, session, show_fault)
 }
 

@@ -65,7 +65,10 @@ fn text(ps: &Ps, config: &str, wide: bool, pen: Pen) -> Vec<String> {
 }
 
 pub(super) fn heading(ps: &Ps, config: &str, pen: Pen) -> String {
-    let about = format!("up {}  pid {}  herdctl {}", human::age(ps.uptime_ms), ps.pid, escape::text(&ps.version));
+    let about = match ps.pid {
+        0 => format!("{} processes  herdctl {}", ps.servers.len(), escape::text(&ps.version)),
+        pid => format!("up {}  pid {pid}  herdctl {}", human::age(ps.uptime_ms), escape::text(&ps.version)),
+    };
     format!("herd {}  {about}", pen.ink(term::BOLD, config))
 }
 
@@ -136,7 +139,7 @@ pub(super) fn colour(state: State) -> anstyle::Style {
         State::Running => term::GOOD,
         State::Starting | State::Paused | State::Stopping => term::WARN,
         State::Stopped => term::DIM,
-        State::Killed | State::Crashed | State::Failed => term::BAD,
+        State::Killed | State::Crashed | State::Failed | State::Unreachable => term::BAD,
     }
 }
 

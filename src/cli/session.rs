@@ -1,17 +1,19 @@
 //! What every command needs: the global flags, the environment, the way out, and from them the herd that is
 //! meant. Flags win over the environment, the environment over what is found.
 
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::args::Global;
-use super::client::{Client, Target};
+use super::client::{Client, Remote, Target};
 use super::human;
 use super::output::Output;
 use super::term::Wishes;
-use crate::config::{self, Config, Mistakes};
+use crate::config::{self, Config, Mistakes, Server};
 use crate::herd::api::{Failure, Kind};
 use crate::herd::den;
+use crate::herd::token::Token;
 
 /// How long a control call may take unless `--timeout` says otherwise.
 pub const ANSWER_MAX: Duration = Duration::from_secs(5);
@@ -128,14 +130,41 @@ impl Session {
         let by_flag = self.global.socket.as_ref();
         let by_environment = self.surroundings.socket.as_ref().filter(|_| self.global.config.is_none());
         if let Some(socket) = by_flag.or(by_environment) {
-            return Ok(Target { config: None, name: self.path(socket), socket: self.absolute(socket) });
+            return Ok(Target::of_socket(self.path(socket), self.absolute(socket)));
         }
         Ok(self.target_of(self.config_path()?))
     }
 
     /// The herd of this herd.toml.
     pub fn target_of(&self, config: PathBuf) -> Target {
-        Target { socket: den::socket(&config), name: self.config_name(&config), config: Some(config) }
+        let mut target = Target::of_socket(self.config_name(&config), den::socket(&config));
+        if UnixStream::connect(&target.socket).is_err() {
+            target.processes = self.processes_of(&config);
+        }
+        Target { config: Some(config), ..target }
+    }
+
+    /// The processes of a herd that has no supervisor, one a server; none if it is not served so.
+    fn processes_of(&self, config: &Path) -> Vec<Target> {
+        let Ok((herd, _)) = config::load(config) else { return Vec::new() };
+        let sockets: Vec<_> = herd.servers.iter().map(|server| den::socket_of_served(config, &server.name)).collect();
+        let token = Token::of(&herd).ok();
+        let is_served = |(server, socket): (&Server, &Option<PathBuf>)| socket.is_some() || server.control.is_some();
+        if !herd.servers.iter().zip(&sockets).any(is_served) {
+            return Vec::new();
+        }
+        let target = |(server, socket): (&Server, Option<PathBuf>)| {
+            let socket = socket.filter(|socket| socket.exists() || server.control.is_none() || token.is_none());
+            let remote = server.control.clone().zip(token.clone()).filter(|_| socket.is_none());
+            let remote = remote.map(|(at, token)| {
+                let tls = herd.tls.as_ref();
+                let tls = tls.map(|tls| (tls.name_of(&server.name).as_ref().to_owned(), tls.authority.clone()));
+                Remote { at, token, tls }
+            });
+            let name = remote.as_ref().map_or_else(|| server.name.clone(), |remote| remote.at.to_string());
+            Target { remote, ..Target::of_socket(name, socket.unwrap_or_default()) }
+        };
+        herd.servers.iter().zip(sockets).map(target).collect()
     }
 
     /// The way to the herd that is meant; whether it runs is seen at the first call.

@@ -22,6 +22,7 @@ pub struct Ps {
     /// The herd.toml in use, absolute.
     pub config: String,
     pub herd: String,
+    /// 0 where each server is a process of its own.
     pub pid: u32,
     pub version: String,
     pub protocol: u32,
@@ -143,6 +144,8 @@ pub enum State {
     Crashed,
     /// It could not start: a port or a log file was not to be had.
     Failed,
+    /// Its process does not answer, and nobody here can tell more.
+    Unreachable,
 }
 
 impl fmt::Display for State {
@@ -157,6 +160,7 @@ impl fmt::Display for State {
             Self::Killed => "killed",
             Self::Crashed => "crashed",
             Self::Failed => "failed",
+            Self::Unreachable => "unreachable",
         })
     }
 }

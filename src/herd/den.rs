@@ -36,6 +36,13 @@ pub fn socket(config: &Path) -> PathBuf {
     standing(config).map_or_else(|| folder_of(config).join(SOCKET), |standing| standing.socket)
 }
 
+/// Where the control socket is of the process that serves this server of the herd alone, if it ever ran on this machine.
+#[must_use]
+pub fn socket_of_served(config: &Path, server: &str) -> Option<PathBuf> {
+    let folder = folder_of(config).join(format!("{server}{TENANT}"));
+    folder.exists().then(|| lock::read(&folder).map_or_else(|| folder.join(SOCKET), |standing| standing.socket))
+}
+
 /// What the supervisor of this `herd.toml` says of itself; it may have died since.
 #[must_use]
 pub fn standing(config: &Path) -> Option<Standing> {

@@ -71,6 +71,8 @@ use faults::Ills;
 use life::{Event, Leaving, become_ready, leave, live};
 use remote::Remote;
 use runner::Runner;
+pub use status::islands;
+pub use whereis::ELSEWHERE;
 
 /// What `herdctl up` was asked.
 #[derive(Debug, Clone)]

@@ -196,7 +196,8 @@ fn neighbour(vitals: &Vitals, server: usize) -> Option<&Neighbour> {
 }
 
 /// For each server the first one of its island, an island being the running servers that live links join; nothing for one that does not run.
-fn islands(running: &[bool], live: &[Link]) -> Vec<Option<usize>> {
+#[must_use]
+pub fn islands(running: &[bool], live: &[Link]) -> Vec<Option<usize>> {
     let mut island: Vec<Option<usize>> = (0..running.len()).map(|server| running[server].then_some(server)).collect();
     loop {
         let mut settled = true;

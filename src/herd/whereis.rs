@@ -150,6 +150,9 @@ fn knowledge(server: &str, known: Option<Known>, newest: Option<&Known>) -> Know
     }
 }
 
+/// Why a server of another process is not asked.
+pub const ELSEWHERE: &str = "runs in another process";
+
 /// What came of asking all servers.
 struct Asked<T> {
     answers: Vec<(usize, T)>,
@@ -168,7 +171,7 @@ async fn ask_all<T>(herd: &Shared, question: impl Fn(oneshot::Sender<T>) -> Ques
                 State::Running if child.ask(question(to)) => waiting.push((server, answer)),
                 State::Running => asked.silent.push(silent(&herd, server, "has too many questions open")),
                 State::Paused => asked.silent.push(silent(&herd, server, "is paused")),
-                _ if child.is_elsewhere() => asked.silent.push(silent(&herd, server, "runs in another process")),
+                _ if child.is_elsewhere() => asked.silent.push(silent(&herd, server, ELSEWHERE)),
                 state => asked.silent.push(silent(&herd, server, &format!("is {state}"))),
             }
         }

@@ -79,7 +79,7 @@ impl Conductor<'_> {
         }
         self.record(Deed::Heal, Vec::new(), self.begin.links.clone(), "all".into(), || {
             let order = HealOrder { servers: Vec::new(), all: true };
-            self.client.fault("heal", &order).map(drop)
+            self.client.heal(&order).map(drop)
         })?;
         self.recorder.mark(|t| Record::Healed { t });
         Ok(())
@@ -135,7 +135,7 @@ impl Conductor<'_> {
                     for_ms: None,
                     seed: Some(self.begin.seed),
                 };
-                self.client.fault("fault", &order).map(drop)
+                self.client.set_fault(&order).map(drop)
             })
         })?;
         Ok(said)
@@ -147,7 +147,7 @@ impl Conductor<'_> {
         self.record(Deed::Heal, Vec::new(), ends.clone(), said.clone(), || {
             ends.iter().try_for_each(|ends| {
                 let order = HealOrder { servers: ends.to_vec(), all: false };
-                self.client.fault("heal", &order).map(drop)
+                self.client.heal(&order).map(drop)
             })
         })?;
         Ok(said)

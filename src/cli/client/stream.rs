@@ -40,6 +40,7 @@ impl Client {
     }
 
     fn lines(&self, path: &str) -> Result<Lines<'_>, Failure> {
+        self.is_one_process()?;
         self.refuse_foreign()?;
         let call = Call::get(path);
         let opening = async {

@@ -123,7 +123,7 @@ fn perform(scenario: Scenario, stage: &Stage<'_>, play: &mut Play, out: &mut Out
 
 /// Heals, lets go on and starts all that it must.
 fn mend(client: &Client) -> Result<(), Failure> {
-    client.fault("heal", &HealOrder { servers: Vec::new(), all: true })?;
+    client.heal(&HealOrder { servers: Vec::new(), all: true })?;
     let ps = client.ps()?;
     let [paused, down] = breaking::fallen(&ps);
     if !paused.is_empty() {

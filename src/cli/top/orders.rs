@@ -50,13 +50,13 @@ fn cut(target: &Target, pen: Pen, act: &Act) -> Result<String, Failure> {
         for_ms: None,
         seed: None,
     };
-    let change = client(target)?.fault("fault", &order)?;
+    let change = client(target)?.set_fault(&order)?;
     let lines: Vec<String> = change.set.iter().map(|fault| faults::set_line(fault, pen)).collect();
     Ok(lines.join("; "))
 }
 
 fn heal(target: &Target, order: &HealOrder) -> Result<String, Failure> {
-    Ok(faults::healed(&client(target)?.fault("heal", order)?))
+    Ok(faults::healed(&client(target)?.heal(order)?))
 }
 
 fn client(target: &Target) -> Result<Client, Failure> {

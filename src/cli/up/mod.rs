@@ -267,7 +267,7 @@ fn rows(ps: &Ps, pen: Pen) -> Vec<String> {
             State::Running => ("✔", term::GOOD),
             State::Stopped => ("·", term::DIM),
             State::Starting | State::Stopping | State::Paused => ("…", term::WARN),
-            State::Killed | State::Crashed | State::Failed => ("✗", term::BAD),
+            State::Killed | State::Crashed | State::Failed | State::Unreachable => ("✗", term::BAD),
         };
         format!("{} {} {}", pen.ink(style, mark), human::pad(name, names), human::pad(address, addresses))
     };

@@ -84,6 +84,7 @@ pub fn shape(state: State) -> &'static str {
         State::Killed | State::Crashed | State::Failed => "✗",
         State::Stopped => "■",
         State::Starting | State::Stopping => "…",
+        State::Unreachable => "?",
     }
 }
 

@@ -1,0 +1,166 @@
+//! A herd whose servers are processes of their own: each is asked, all at the same time and each within the deadline, and
+//! what they say is put together. An order goes to the processes that it is about; what some did and others could not is
+//! said.
+
+use std::thread;
+
+use super::merge::{self, Said};
+use super::{Client, Target};
+use crate::cli::{breaking, names};
+use crate::config::Config;
+use crate::herd::api::{
+    Change, Failure, FaultChange, FaultOrder, HealOrder, Kind, Links, Order, PartitionOrder, Ps, Whereis, WhereisOrder,
+};
+
+/// The processes of a herd, in the order of herd.toml.
+pub struct Herdwide {
+    config: Config,
+    processes: Vec<Client>,
+}
+
+/// What is to become of the links.
+pub enum Wish<'a> {
+    Fault(&'a FaultOrder),
+    Partition(&'a PartitionOrder),
+    Heal(&'a HealOrder),
+}
+
+impl Herdwide {
+    pub fn new(config: Config, targets: &[Target], deadline: std::time::Duration) -> Result<Self, Failure> {
+        let processes = targets.iter().map(|target| Client::new(target.clone(), deadline)).collect::<Result<_, _>>()?;
+        Ok(Self { config, processes })
+    }
+
+    pub fn set_deadline(&mut self, deadline: std::time::Duration) {
+        self.processes.iter_mut().for_each(|process| process.deadline = deadline);
+    }
+
+    pub fn ps(&self) -> Result<Ps, Failure> {
+        let said = self.ask(Client::ps);
+        // Not one: then there is no herd, and not one in trouble.
+        if said.iter().all(|ps| ps.as_ref().is_err_and(|failure| failure.error == Kind::NotRunning)) {
+            let message = format!("no herd is running for {}", self.config.path.display());
+            return Err(Failure::new(Kind::NotRunning, message).hint("herdctl up, or herdctl serve SERVER for each"));
+        }
+        Ok(merge::ps(&self.config, &said))
+    }
+
+    pub fn links(&self) -> Result<Links, Failure> {
+        let ps = self.ps()?;
+        Ok(Links { schema: "herd.links/1".into(), links: ps.links, faults: ps.faults })
+    }
+
+    pub fn whereis(&self, order: &WhereisOrder) -> Whereis {
+        merge::whereis(&self.config, self.ask(|process| process.whereis(order)))
+    }
+
+    /// Each server's process is given its part of the order.
+    pub fn order(&self, verb: &str, order: &Order) -> Result<Change, Failure> {
+        if order.random {
+            let why = "each server is a process of its own: name the one that is meant";
+            return Err(Failure::new(Kind::Usage, why));
+        }
+        let meant: Vec<usize> = match order.all {
+            true => (0..self.processes.len()).collect(),
+            false => order.servers.iter().map(|typed| self.named(typed)).collect::<Result<_, _>>()?,
+        };
+        let said = self.ask_these(&meant, |nth, process| {
+            let servers = vec![self.config.servers[nth].name.clone()];
+            process.order(verb, &Order { servers, all: false, ..order.clone() })
+        });
+        let changes = self.all_or_why(&meant, said)?;
+        Ok(Change {
+            schema: "herd.change/1".into(),
+            changed: changes.iter().any(|change| change.changed),
+            results: changes.into_iter().flat_map(|change| change.results).collect(),
+            seed: None,
+            for_ms: order.for_ms,
+            summary: self.ps()?.summary,
+        })
+    }
+
+    /// Both ends of a link are told, for each acts on what it hears; of a partition, all are.
+    pub fn wish(&self, wish: &Wish<'_>) -> Result<FaultChange, Failure> {
+        let before = self.ps()?.faults;
+        // By the same chance in every process.
+        let seed = |chosen: Option<u64>| Some(breaking::seed(chosen));
+        let (meant, said) = match wish {
+            Wish::Fault(order) => {
+                let meant = vec![self.named(&order.from)?, self.named(&order.to)?];
+                let order = FaultOrder { seed: seed(order.seed), ..(*order).clone() };
+                let said = self.ask_these(&meant, |_, process| process.fault("fault", &order));
+                (meant, said)
+            }
+            Wish::Partition(order) => {
+                let seed = if order.random { seed(order.seed) } else { order.seed };
+                let order = PartitionOrder { seed, ..(*order).clone() };
+                self.told(|process| process.fault("partition", &order))
+            }
+            Wish::Heal(order) => self.told(|process| process.fault("heal", order)),
+        };
+        let changes = self.all_or_why(&meant, said)?;
+        let ps = self.ps()?;
+        let is_in = |faults: &[_], fault| faults.contains(fault);
+        let set: Vec<_> = ps.faults.iter().filter(|fault| !is_in(&before, fault)).cloned().collect();
+        let is_left = |id| ps.faults.iter().any(|left| left.id == id);
+        Ok(FaultChange {
+            schema: "herd.fault/1".into(),
+            changed: changes.iter().any(|change| change.changed),
+            healed: before.iter().filter(|fault| !is_left(fault.id)).cloned().collect(),
+            set,
+            islands: merge::uncut_islands(&self.config, &ps),
+            seed: changes.iter().find_map(|change| change.seed),
+            summary: ps.summary,
+        })
+    }
+
+    fn told<T: Send>(&self, tell: impl Fn(&Client) -> Result<T, Failure> + Sync) -> (Vec<usize>, Said<T>) {
+        ((0..self.processes.len()).collect(), self.ask(tell))
+    }
+
+    fn named(&self, typed: &str) -> Result<usize, Failure> {
+        let known: Vec<&str> = self.config.servers.iter().map(|server| server.name.as_str()).collect();
+        names::pick(typed, &known, &self.config.path.display().to_string())
+    }
+
+    fn ask<T: Send>(&self, question: impl Fn(&Client) -> Result<T, Failure> + Sync) -> Said<T> {
+        let all: Vec<usize> = (0..self.processes.len()).collect();
+        self.ask_these(&all, |_, process| question(process))
+    }
+
+    /// All at the same time; each has its own deadline.
+    fn ask_these<T: Send>(
+        &self,
+        meant: &[usize],
+        question: impl Fn(usize, &Client) -> Result<T, Failure> + Sync,
+    ) -> Said<T> {
+        let question = &question;
+        thread::scope(|scope| {
+            let asked = |&nth: &usize| scope.spawn(move || question(nth, &self.processes[nth]));
+            let asked: Vec<_> = meant.iter().map(asked).collect();
+            let bug = |_| Err(Failure::new(Kind::Failed, "a thread of this command has panicked"));
+            asked.into_iter().map(|answer| answer.join().unwrap_or_else(bug)).collect()
+        })
+    }
+
+    /// What all did; or why some did not, and who did.
+    fn all_or_why<T>(&self, meant: &[usize], said: Said<T>) -> Result<Vec<T>, Failure> {
+        let name = |nth: usize| self.config.servers[nth].name.as_str();
+        let (mut done, mut by, mut first, mut why) = (Vec::new(), Vec::new(), None, Vec::new());
+        for (&nth, said) in meant.iter().zip(said) {
+            match said {
+                Ok(change) => {
+                    done.push(change);
+                    by.push(name(nth));
+                }
+                Err(failure) => {
+                    why.push(format!("{}: {}", name(nth), failure.message));
+                    first = first.or(Some(failure));
+                }
+            }
+        }
+        let Some(first) = first else { return Ok(done) };
+        let done = if by.is_empty() { String::new() } else { format!("; done: {}", by.join(" ")) };
+        Err(Failure { message: why.join("; ") + &done, ..first })
+    }
+}

@@ -1,0 +1,36 @@
+//! Which herd a command means, and by which ways it is reached: one control socket, or one a process.
+
+use std::path::PathBuf;
+
+use crate::config::Address;
+use crate::herd::token::Token;
+
+/// Which herd is meant.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// Its herd.toml, absolute; `None` where only its socket was named.
+    pub config: Option<PathBuf>,
+    pub socket: PathBuf,
+    /// How a person would call it.
+    pub name: String,
+    /// The control address on another host, instead of the socket.
+    pub remote: Option<Remote>,
+    /// Where the servers are processes of their own: theirs, in the order of herd.toml.
+    pub processes: Vec<Self>,
+}
+
+/// A control address, and what is shown there.
+#[derive(Debug, Clone)]
+pub struct Remote {
+    pub at: Address,
+    pub token: Token,
+    /// The name in its certificate, and whose certificates are trusted; `None`: no TLS.
+    pub tls: Option<(String, PathBuf)>,
+}
+
+impl Target {
+    /// One process, by its socket.
+    pub fn of_socket(name: String, socket: PathBuf) -> Self {
+        Self { config: None, socket, name, remote: None, processes: Vec::new() }
+    }
+}
