@@ -29,12 +29,8 @@ use rustls::{
 use crate::commands::Field;
 use crate::hosts::Hosts;
 use crate::support::canary::Folder;
-use crate::support::certificates::{Authority, Signed, Wish};
+use crate::support::certificates::{Authority, Signed, TLS, Wish, tls_in};
 use crate::support::{Client, DEADLINE, Herd, wait_until};
-
-/// The part of a herd.toml.
-const TLS: &str =
-    "[tls]\nauthority = \"tls/authority.pem\"\ncertificate = \"tls/{server}.pem\"\nkey = \"tls/{server}.key\"\n";
 
 fn herd_in(folder: &Path, more: &str) -> Config {
     let toml = format!(
@@ -213,21 +209,6 @@ fn the_certificates_of_the_readme_are_good() {
 
 const SERVERS: [&str; 5] = ["Bailey", "Bona", "Campbell", "Clark", "Jaquez"];
 
-/// The part of a proven herd.toml, with its files in this folder.
-fn tls_in(folder: &Path) -> Option<config::Tls> {
-    herd_in(folder, "").tls
-}
-
-/// Gives a herd that is not yet running certificates from this authority.
-fn certified(authority: &Authority) -> impl FnOnce(&mut Config) {
-    move |config| {
-        let folder = config.directory().to_owned();
-        let names: Vec<&str> = config.servers.iter().map(|server| server.name.as_str()).collect();
-        authority.furnish(&folder.join("tls"), &names);
-        config.tls = tls_in(&folder);
-    }
-}
-
 /// Restarts Bona, who dials, with other files of its own than those of Clark.
 fn restart_bona(herd: &mut Herd, tls: Option<config::Tls>) {
     herd.kill("Bona");
@@ -244,7 +225,7 @@ fn wait_logged(herd: &Herd, server: &str, words: &str) {
 
 #[test]
 fn a_whole_herd_inside_tls_floods_is_killed_and_catches_up() {
-    let mut herd = Herd::five_with(certified(&Authority::new()));
+    let mut herd = Herd::five_with(|config| Authority::new().certify(config));
     let mut client = herd.client("Clark");
     for time in 1..=200 {
         client.say(format!("IAMAT client-{time} +34.068930-118.445127 {time}\n"));
@@ -269,9 +250,8 @@ fn more_than_the_kernel_takes_at_once_arrives_whole() {
     // 20 MB: more than the buffers of a connection over loopback grow to.
     const CLIENTS: usize = 5_000;
     let authority = Authority::new();
-    let certify = certified(&authority);
     let mut herd = Herd::two(|config| {
-        certify(config);
+        authority.certify(config);
         config.log.traffic = Traffic::Off;
     });
     let mut client = herd.client("Clark");
@@ -297,7 +277,7 @@ fn more_than_the_kernel_takes_at_once_arrives_whole() {
 
 #[test]
 fn faults_act_on_what_was_sealed_as_on_what_was_not() {
-    let herd = Herd::two(certified(&Authority::new()));
+    let herd = Herd::two(|config| Authority::new().certify(config));
     let some = |percent| Chance { percent, seed: 7 };
     let delay = Delay { by: Duration::from_millis(5), jitter: Duration::from_millis(5), seed: 7 };
     herd.fault_both(
@@ -327,7 +307,7 @@ fn faults_act_on_what_was_sealed_as_on_what_was_not() {
 fn a_power_cut_resets_links_inside_tls_and_a_kill_ends_them_without_goodbye() {
     let authority = Authority::new();
     for (signal, resets) in [(Signal::Kill, false), (Signal::PowerCut, true)] {
-        let mut herd = Herd::two(certified(&authority));
+        let mut herd = Herd::two(|config| authority.certify(config));
         herd.kill("Bona");
         let mut stream = linked_as_bona(&herd, &authority);
         herd.end("Clark", signal).unwrap().unwrap();
@@ -338,7 +318,7 @@ fn a_power_cut_resets_links_inside_tls_and_a_kill_ends_them_without_goodbye() {
 
 #[test]
 fn what_begins_like_tls_and_is_not_is_dropped_and_costs_nobody_else_anything() {
-    let herd = Herd::two(certified(&Authority::new()));
+    let herd = Herd::two(|config| Authority::new().certify(config));
     let record = |length: u16, bytes: &[u8]| [&[0x16, 3, 1], &length.to_be_bytes()[..], bytes].concat();
     let junk = [
         record(5, b"hello"),
@@ -368,7 +348,7 @@ fn what_begins_like_tls_and_is_not_is_dropped_and_costs_nobody_else_anything() {
 
 #[test]
 fn what_is_said_between_neighbours_is_not_read_on_the_way() {
-    let herd = Herd::two(certified(&Authority::new()));
+    let herd = Herd::two(|config| Authority::new().certify(config));
     let (through, heard) = wiretap(herd.address("Clark"));
     let mut herd = herd;
     herd.kill("Bona");
@@ -415,7 +395,7 @@ fn wiretap(to: SocketAddr) -> (SocketAddr, Arc<Mutex<Vec<u8>>>) {
 
 #[test]
 fn clients_speak_plainly_on_the_same_port_whatever_they_begin_with() {
-    let herd = Herd::two(certified(&Authority::new()));
+    let herd = Herd::two(|config| Authority::new().certify(config));
     let mut client = herd.client("Clark");
     assert!(client.ask("IAMAT kiwi +1-1 5").starts_with("AT Clark "));
     assert_eq!(herd.client("Clark").ask("\u{16}"), "? \u{16}\n");
@@ -426,10 +406,10 @@ fn clients_speak_plainly_on_the_same_port_whatever_they_begin_with() {
 
 #[test]
 fn another_authority_is_refused_and_both_ends_say_so() {
-    let mut herd = Herd::two(certified(&Authority::new()));
+    let mut herd = Herd::two(|config| Authority::new().certify(config));
     let other = herd.folder().join("other");
     Authority::called("another").furnish(&other.join("tls"), &["Bona"]);
-    restart_bona(&mut herd, tls_in(&other));
+    restart_bona(&mut herd, Some(tls_in(&other)));
     wait_logged(&herd, "Bona", "no link to Clark: its certificate is not from the authority in [tls]");
     wait_logged(&herd, "Clark", "claimed to be a neighbour, but it does not trust the authority of our certificate");
     assert_eq!(herd.vitals("Clark").links_live(), 0);
@@ -445,13 +425,13 @@ fn another_authority_is_refused_and_both_ends_say_so() {
 #[test]
 fn a_certificate_that_ends_while_the_herd_runs_is_refused_until_it_is_renewed() {
     let authority = Authority::new();
-    let mut herd = Herd::two(certified(&authority));
+    let mut herd = Herd::two(|config| authority.certify(config));
     let (tls, brief) = (herd.folder().join("tls"), herd.folder().join("brief"));
     authority.furnish(&brief.join("tls"), &["Bona"]);
     authority.sign(&Wish { until: 2, ..Wish::good("Bona") }).write(&brief.join("tls"), "Bona");
-    restart_bona(&mut herd, tls_in(&brief));
+    restart_bona(&mut herd, Some(tls_in(&brief)));
     herd.wait_linked();
-    wait_until("the certificate to end", || Tls::load(&tls_in(&brief).unwrap(), "Bona").is_err());
+    wait_until("the certificate to end", || Tls::load(&tls_in(&brief), "Bona").is_err());
     assert_eq!(herd.vitals("Clark").links_live(), 1, "a link that is up stays up");
     herd.kill("Clark");
     herd.start("Clark");
@@ -473,7 +453,7 @@ fn a_certificate_that_ends_while_the_herd_runs_is_refused_until_it_is_renewed() 
 #[test]
 fn a_certificate_of_another_server_is_refused_at_either_end() {
     let authority = Authority::new();
-    let mut herd = Herd::two(certified(&authority));
+    let mut herd = Herd::two(|config| authority.certify(config));
     // Mallory has a certificate of the authority and knows the secret, and says that it is Bona.
     herd.kill("Bona");
     let mallory = authority.sign(&Wish::good("Mallory"));
@@ -495,7 +475,7 @@ fn a_certificate_of_another_server_is_refused_at_either_end() {
 #[test]
 fn who_speaks_an_older_tls_or_shows_no_certificate_is_refused() {
     let authority = Authority::new();
-    let mut herd = Herd::two(certified(&authority));
+    let mut herd = Herd::two(|config| authority.certify(config));
     let bona = authority.sign(&Wish::good("Bona"));
     let refused = |certificate: Option<&Signed>, version| {
         let mut stream = tls_client(&herd, &authority, certificate, version);
@@ -523,7 +503,7 @@ fn who_speaks_an_older_tls_or_shows_no_certificate_is_refused() {
 
 #[test]
 fn plain_and_tls_do_not_mix_and_both_ends_say_so() {
-    let mut herd = Herd::two(certified(&Authority::new()));
+    let mut herd = Herd::two(|config| Authority::new().certify(config));
     restart_bona(&mut herd, None);
     wait_logged(&herd, "Clark", "claimed to be a neighbour, but it speaks plainly, and [tls] wants links inside TLS");
     wait_logged(&herd, "Bona", "no link to Clark: it wants links inside TLS, and herd.toml has no [tls]");
@@ -541,7 +521,7 @@ fn plain_and_tls_do_not_mix_and_both_ends_say_so() {
 
 #[test]
 fn the_secret_is_proven_inside_tls_as_well() {
-    let mut herd = Herd::two(certified(&Authority::new()));
+    let mut herd = Herd::two(|config| Authority::new().certify(config));
     herd.kill("Bona");
     herd.secret = Secret::fixed(b"CANARY: another");
     herd.start("Bona");

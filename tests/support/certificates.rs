@@ -5,9 +5,21 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
+use herdctl::config::{self, Config};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, date_time_ymd,
 };
+
+/// The part of a herd.toml.
+pub const TLS: &str =
+    "[tls]\nauthority = \"tls/authority.pem\"\ncertificate = \"tls/{server}.pem\"\nkey = \"tls/{server}.key\"\n";
+
+/// The same, proven, with its files in this folder.
+pub fn tls_in(folder: &Path) -> config::Tls {
+    let toml = format!("herd = \"any\"\nservers = [{{ name = \"Any\", address = \"127.0.0.1:0\" }}]\n{TLS}");
+    let (config, _) = config::parse(&toml, &folder.join("herd.toml")).unwrap_or_else(|why| panic!("{why}"));
+    config.tls.unwrap()
+}
 
 /// An authority with a key of its own.
 pub struct Authority(CertifiedIssuer<'static, KeyPair>);
@@ -66,6 +78,13 @@ impl Authority {
         params.extended_key_usages.clone_from(&wish.purposes);
         let certificate = params.signed_by(&key, &self.0).unwrap().pem();
         Signed { certificate, key: key.serialize_pem() }
+    }
+
+    /// Gives a herd that does not run yet good certificates, and links inside TLS.
+    pub fn certify(&self, herd: &mut Config) {
+        let names: Vec<&str> = herd.servers.iter().map(|server| server.name.as_str()).collect();
+        self.furnish(&herd.directory().join("tls"), &names);
+        herd.tls = Some(tls_in(herd.directory()));
     }
 
     /// Writes `authority.pem`, and a good certificate with its key for each of these servers.
