@@ -58,7 +58,7 @@ pub fn run(args: &args::Play, session: &mut Session) -> Done {
 fn tell_right(path: &Path, scenario: &Scenario, session: &mut Session) -> Done {
     if session.out.json {
         let right = serde_json::json!({
-            "schema": "herd.check/1", "ok": true, "errors": 0, "warnings": 0, "mistakes": [], "places": null,
+            "schema": "herd.check/1", "ok": true, "errors": 0, "warnings": 0, "mistakes": [], "places": null, "trust": [],
         });
         session.out.document(&right)?;
     } else {
