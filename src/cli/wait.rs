@@ -90,8 +90,8 @@ pub(super) fn unready(ps: &Ps) -> Vec<String> {
     servers.chain(links.map(|link| format!("no link {} – {}", link.from, link.to))).collect()
 }
 
-/// Servers that do not know what the one that knows most knows. Who is paused or down knows nothing new and is not
-/// waited for.
+/// Servers that do not know what the one that knows most knows, or cannot be asked. Who is paused or down knows nothing
+/// new and is not waited for.
 pub(super) fn diverged(ps: &Ps) -> Vec<String> {
     let running: Vec<&ServerStatus> = ps.servers.iter().filter(|server| server.state == State::Running).collect();
     let Some(fullest) = running.iter().max_by_key(|server| server.knows) else { return vec!["no server runs".into()] };
@@ -100,7 +100,9 @@ pub(super) fn diverged(ps: &Ps) -> Vec<String> {
         0 => format!("{} and {} know the same clients in different places", fullest.name, server.name),
         lacks => format!("{} lacks {lacks} of {}", server.name, human::count(fullest.knows, "client")),
     };
-    others.map(|server| said(&server)).collect()
+    let unasked = ps.servers.iter().filter(|server| server.state == State::Unreachable);
+    let unasked = unasked.map(|server| format!("{} cannot be asked", server.name));
+    others.map(|server| said(&server)).chain(unasked).collect()
 }
 
 /// One client that not all know alike.

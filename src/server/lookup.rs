@@ -2,7 +2,7 @@
 //!
 //! Only the connection that asked waits. However the provider fares, there is an answer within the deadline, and it
 //! is never `?`: the command was valid. How a live provider is spared is the provider's own affair
-//! ([`places::google`](crate::places::google)).
+//! ([`places::google`]).
 
 use std::sync::Arc;
 

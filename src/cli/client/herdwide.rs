@@ -136,11 +136,21 @@ impl Herdwide {
     ) -> Said<T> {
         let question = &question;
         thread::scope(|scope| {
-            let asked = |&nth: &usize| scope.spawn(move || question(nth, &self.processes[nth]));
+            let ask = move |nth: usize| question(nth, &self.processes[nth]).map_err(|why| self.of_process(nth, why));
+            let asked = |&nth: &usize| scope.spawn(move || ask(nth));
             let asked: Vec<_> = meant.iter().map(asked).collect();
             let bug = |_| Err(Failure::new(Kind::Failed, "a thread of this command has panicked"));
             asked.into_iter().map(|answer| answer.join().unwrap_or_else(bug)).collect()
         })
+    }
+
+    /// That there is no process is a server's trouble here, and not the herd's.
+    fn of_process(&self, nth: usize, why: Failure) -> Failure {
+        if why.error != Kind::NotRunning || self.processes[nth].target.remote.is_some() {
+            return why;
+        }
+        let hint = format!("herdctl serve {}", self.config.servers[nth].name);
+        Failure::new(Kind::NotRunning, "its process does not run").hint(hint)
     }
 
     /// What all did; or why some did not, and who did.
