@@ -76,7 +76,7 @@ fn a_paused_server_accepts_and_says_nothing_is_noticed_and_catches_up() {
 
     let seen_dead = |name| herd.vitals(name).links_live() + 1 == herd.vitals(name).neighbours.len();
     wait_until("its neighbours to call the links dead", || seen_dead("Bona") && seen_dead("Jaquez"));
-    wait_until("the log to say why", || herd.log("Bona").contains("link Clark down: heard nothing for 3 s"));
+    wait_until("the log to say why", || herd.log("Bona").contains("link Clark down: heard nothing for 2.9 s"));
     herd.client("Bailey").ask("IAMAT kiwi +1-1 5");
 
     herd.signal("Clark", Signal::Continue);

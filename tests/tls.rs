@@ -295,7 +295,7 @@ fn faults_act_on_what_was_sealed_as_on_what_was_not() {
     herd.fault_both("Bona", "Clark", Fault { cut: Some(Cut::Silent), ..Fault::default() });
     // Who notices first closes the connection, which the other then sees.
     wait_until("an end to call the link dead", || {
-        ["Bona", "Clark"].iter().any(|end| herd.log(end).contains("down: heard nothing for 3 s"))
+        ["Bona", "Clark"].iter().any(|end| herd.log(end).contains("down: heard nothing for 2.9 s"))
     });
     herd.fault_both("Bona", "Clark", Fault { cut: Some(Cut::Closed), ..Fault::default() });
     wait_logged(&herd, "Bona", "no link to Clark: the link is cut (a fault)");

@@ -134,7 +134,7 @@ impl fmt::Display for Down {
         match self {
             Self::Closed => write!(f, "closed by the neighbour"),
             Self::Broken(why) => write!(f, "{why}"),
-            Self::Silent => write!(f, "heard nothing for {} s", limits::LINK_SILENCE_MAX.as_secs()),
+            Self::Silent => write!(f, "heard nothing for {} s", limits::LINK_SILENCE_MAX.as_secs_f64()),
             Self::Breach(line) => write!(f, "said what no neighbour says: {}", line.escape_ascii()),
             Self::Replaced => write!(f, "the neighbour has connected again"),
             Self::Stopping => write!(f, "this server stops"),
