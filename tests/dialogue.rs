@@ -1,5 +1,7 @@
 //! One server over real TCP: what a client says, and byte for byte what it gets.
 
+use herdctl::limits;
+
 use crate::support::{Herd, wait_until};
 
 /// What one client says on one connection, and what it gets. `<skew>` stands for any skew; the answer of a question
@@ -126,6 +128,20 @@ fn a_question_is_answered_with_the_newest_line_places_and_an_empty_line() {
         ["| (5 places, ", "| (0 places, ", "| (ZERO_RESULTS, "].iter().all(|places| log.contains(places))
             && said.len() == 9
     });
+}
+
+#[test]
+fn more_questions_than_are_answered_at_once_are_answered_in_order() {
+    let herd = Herd::one(|_| {});
+    let mut client = herd.client("Clark");
+    client.ask("IAMAT kiwi +34.068930-118.445127 5");
+    let bounds: Vec<usize> = (0..3 * limits::QUESTIONS_AT_ONCE + 1).map(|number| number % 21).collect();
+    let questions: String = bounds.iter().map(|bound| format!("WHATSAT kiwi 50 {bound}\n")).collect();
+    client.say(format!("{questions}x\n"));
+    for bound in bounds {
+        assert_eq!(client.hear_places().1["results"].as_array().unwrap().len(), bound);
+    }
+    assert_eq!(client.hear(), "? x\n");
 }
 
 #[test]

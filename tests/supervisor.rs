@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use herdctl::config::{self, Ack, Config, Limits, Link, Log, Places, Server, Traffic, WhenBehind};
 use herdctl::herd::api::{Change, Down, Failure, Kind, Ps, ServerStatus, State};
@@ -24,6 +24,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc::error::TryRecvError;
 
 use crate::support::canary::Folder;
+use crate::support::wait_until;
 
 /// Far more than anything here takes, and less than a person's patience.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -201,15 +202,6 @@ fn fails(up: Up) -> Failure {
     Supervisor::new(up).body(stand_in).run(|ps| panic!("ready: {ps:?}")).unwrap_err()
 }
 
-/// Waits until `level` is true.
-fn eventually(what: &str, mut level: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !level() {
-        assert!(Instant::now() < deadline, "not in time: {what}");
-        thread::sleep(Duration::from_millis(5));
-    }
-}
-
 // Coming up and going down.
 
 #[test]
@@ -328,7 +320,7 @@ fn twenty_ups_at_once_make_one_herd() {
         .collect();
     drop(tell);
     told.recv_timeout(PATIENCE).expect("one is ready");
-    eventually("nineteen are refused", || ups.iter().filter(|up| up.is_finished()).count() == 19);
+    wait_until("nineteen are refused", || ups.iter().filter(|up| up.is_finished()).count() == 19);
     let _: (_, Down) = ask(&den::socket(&folder.path().join("herd.toml")), Method::POST, "down", &Value::Null);
     let outcomes: Vec<_> = ups.into_iter().map(|up| up.join().unwrap()).collect();
     assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1);
@@ -374,7 +366,7 @@ fn a_second_down_joins_the_first_and_can_hurry_it() {
     let herd = Herd::of(&["Bona", "Mule"]);
     let downs = thread::scope(|scope| {
         let patient = scope.spawn(|| herd.ask::<Down>(Method::POST, "down", &json!({"timeout_ms": 15_000})).1);
-        eventually("Bona has left", || herd.server("Bona").state == State::Stopped);
+        wait_until("Bona has left", || herd.server("Bona").state == State::Stopped);
         let failure = herd.refused("start", &json!({"servers": ["Bona"]}));
         assert_eq!(failure.message, "the herd is going down");
         let hasty = herd.ask::<Down>(Method::POST, "down", &json!({"force": true})).1;
@@ -497,7 +489,7 @@ fn a_server_that_outlives_a_kill_is_told_of_and_delays_nobody() {
     let (tell, told) = mpsc::sync_channel(8);
     thread::scope(|scope| {
         scope.spawn(|| tell.send(herd.refused("kill", &json!({"servers": ["Wedge"]}))).unwrap());
-        eventually("it is being killed", || herd.server("Wedge").state == State::Stopping);
+        wait_until("it is being killed", || herd.server("Wedge").state == State::Stopping);
         assert!(told.try_recv().is_err(), "ps is answered while the kill waits");
         assert!(herd.order("kill", &json!({"servers": ["Bona"]})).changed, "and so are other orders");
         let failure = told.recv_timeout(PATIENCE).unwrap();
@@ -617,7 +609,7 @@ fn real_servers_are_killed_come_back_and_know_again() {
     let herd = five();
     assert_eq!((herd.ready.summary.running, herd.ready.summary.links_up), (5, 6));
     iamat(&herd.server("Bailey").addr, "kiwi");
-    eventually("all know", || herd.ps().servers.iter().all(|server| server.knows == 1));
+    wait_until("all know", || herd.ps().servers.iter().all(|server| server.knows == 1));
     let killed = herd.order("kill", &json!({"servers": ["Clark"]}));
     assert_eq!((killed.results[0].peers_reset, killed.results[0].locations_lost), (2, 1));
     assert_eq!(herd.ps().summary.islands, 1, "it hung on two links, the rest on more");
@@ -628,7 +620,7 @@ fn real_servers_are_killed_come_back_and_know_again() {
     let again = herd.order("restart", &json!({"servers": ["Jaquez", "Bona"], "wait": true}));
     assert_eq!((again.results.len(), again.summary.running, again.summary.converged), (2, 5, true));
     let log = herd.folder.path().join("logs/herd.log");
-    eventually("the log tells of it", || std::fs::read_to_string(&log).unwrap().contains("kill Clark (cli)"));
+    wait_until("the log tells of it", || std::fs::read_to_string(&log).unwrap().contains("kill Clark (cli)"));
     herd.down();
 }
 
@@ -639,7 +631,7 @@ fn a_real_server_pauses_goes_on_and_stops_even_when_paused() {
     assert_eq!(herd.order("pause", &clark).results[0].to, State::Paused);
     let client = TcpStream::connect(herd.server("Clark").addr).expect("the kernel still accepts");
     assert_eq!(herd.order("resume", &clark).results[0].to, State::Running);
-    eventually("the client is in", || herd.server("Clark").clients == 1);
+    wait_until("the client is in", || herd.server("Clark").clients == 1);
     for end in ["stop", "kill"] {
         herd.order("pause", &clark);
         assert_eq!(herd.order(end, &clark).results.len(), 1);
@@ -654,7 +646,7 @@ fn a_real_herd_leaves_while_clients_are_connected() {
     let herd = five();
     let address = herd.server("Clark").addr;
     let clients: Vec<_> = (0..200).map(|_| TcpStream::connect(&address).unwrap()).collect();
-    eventually("all are in", || herd.server("Clark").clients == 200);
+    wait_until("all are in", || herd.server("Clark").clients == 200);
     let down = herd.down();
     assert_eq!((down.servers, down.clients), (5, 200));
     drop(clients);
@@ -710,7 +702,7 @@ fn a_detached_herd_is_ready_and_leaves_on_sigterm() {
     assert_eq!((again.pid, again.summary.running), (ps.pid, 2));
     assert_eq!(detached(folder.path()).unwrap_err().already_up, Some(ps.pid));
     signal(ps.pid, Unix::SIGTERM);
-    eventually("it has left cleanly", || den::standing(&config).is_none());
+    wait_until("it has left cleanly", || den::standing(&config).is_none());
 }
 
 #[test]
@@ -754,7 +746,7 @@ fn as_process(folder: &Path) -> std::process::Child {
         .spawn()
         .unwrap();
     let config = folder.join("herd.toml");
-    eventually("it is up", || {
+    wait_until("it is up", || {
         den::standing(&config).is_some_and(|standing| UnixStream::connect(standing.socket).is_ok())
     });
     child
@@ -776,7 +768,7 @@ fn a_second_signal_ends_a_herd_that_hangs() {
     let folder = folder_for("Bona Wedge");
     let mut child = as_process(folder.path());
     let mut ended = None;
-    eventually("it has quit", || {
+    wait_until("it has quit", || {
         signal(child.id(), Unix::SIGINT);
         ended = child.try_wait().unwrap();
         ended.is_some()

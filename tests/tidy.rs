@@ -204,10 +204,7 @@ const LAWS: &[Law] = &[
         says: "a test waits on a value, with a deadline",
         within: &["tests/"],
         never: &["sleep("],
-        except: &[
-            ("tests/tidy.rs", "this law"),
-            ("tests/supervisor.rs", "between two looks at a value, with a deadline"),
-        ],
+        except: &[("tests/tidy.rs", "this law")],
     },
     Law {
         says: "the program runs with the canary key, in a folder that is searched for it (canary::herdctl, canary::Folder)",

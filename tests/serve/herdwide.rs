@@ -64,6 +64,8 @@ fn is_one_herd(herd: &mut Served, from: &Field) {
     assert_eq!((&state(&ps, "Clark")["state"], &ps["summary"]["running"]), (&"unreachable".into(), &4.into()));
     assert!(!state(&ps, "Clark")["note"].as_str().unwrap().is_empty());
     assert_eq!(from.run("ps --check").code, 8);
+    let unsure = from.run("wait --converged --timeout 100ms");
+    assert!(unsure.code == 7 && unsure.err.contains("Clark cannot be asked"), "{unsure:?}");
     let missed = from.run("partition Clark,Jaquez --json");
     let missed = missed.failure()["message"].as_str().unwrap().to_owned();
     assert!(missed.contains("Clark: ") && missed.ends_with("done: Bailey Bona Campbell Jaquez"), "{missed}");
