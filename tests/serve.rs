@@ -1,9 +1,11 @@
 //! `herdctl serve`: five real processes of one herd.toml behave as five threads do.
 
 mod control;
+mod events;
 mod health;
 mod herdwide;
 mod names;
+mod watch;
 
 use std::fs;
 use std::io::{Read, Write};

@@ -16,13 +16,13 @@ use crate::support::canary::Watched;
 use crate::support::wait_until;
 
 /// A command that goes on talking, line by line; it ends with this.
-struct Talk {
+pub struct Talk {
     process: Child,
     lines: BufReader<Watched<ChildStdout>>,
 }
 
 impl Talk {
-    fn begin(field: &Field, line: &str) -> Self {
+    pub fn begin(field: &Field, line: &str) -> Self {
         let args: Vec<&str> = line.split_whitespace().collect();
         let mut process = field.command(&args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let lines = BufReader::new(Watched::new(process.stdout.take().unwrap()));
@@ -30,17 +30,17 @@ impl Talk {
     }
 
     /// The next line; none at the end.
-    fn next(&mut self) -> Option<String> {
+    pub fn next(&mut self) -> Option<String> {
         let mut line = String::new();
         (self.lines.read_line(&mut line).unwrap() > 0).then_some(line)
     }
 
-    fn document(&mut self) -> Option<Value> {
+    pub fn document(&mut self) -> Option<Value> {
         self.next().map(|line| serde_json::from_str(&line).unwrap_or_else(|why| panic!("{why}: {line}")))
     }
 
     /// Documents up to the first for which `is_last` holds, that one included.
-    fn until(&mut self, what: &str, is_last: impl Fn(&Value) -> bool) -> Vec<Value> {
+    pub fn until(&mut self, what: &str, is_last: impl Fn(&Value) -> bool) -> Vec<Value> {
         let mut documents = Vec::new();
         loop {
             let document = self.document().unwrap_or_else(|| panic!("the end came before {what}: {documents:#?}"));

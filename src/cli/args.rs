@@ -266,7 +266,7 @@ pub enum Command {
     /// Show what happens in the herd, as it happens
     #[command(
         before_help = "Example: herdctl events --kind server,link --since 5m",
-        after_help = "All events of all servers are in their one true order: a number rises from line to line. --since shows what has been and goes on; what is not kept any more, or came faster than it could be read, is a stated gap. --flood adds a line for every hop of every report, which costs the servers something as long as somebody reads it.\n\nKinds: herd, server, link, fault, places, client, flood, or one of a family: link.down.",
+        after_help = "All events of all servers are in their one true order: a number rises from line to line. --since shows what has been and goes on; what is not kept any more, or came faster than it could be read, is a stated gap. --flood adds a line for every hop of every report, which costs the servers something as long as somebody reads it.\n\nWhere each server is a process of its own, each counts for itself: a line has the name of the process whose number it is, keeps that process's order, and goes between those of others by time. --since takes a time then. A process that cannot be asked is a stated gap and taken up again when it can; the stream ends when none runs any more.\n\nKinds: herd, server, link, fault, places, client, flood, or one of a family: link.down.",
         help_template = TEMPLATE
     )]
     Events(Events),

@@ -3,11 +3,13 @@
 //! Every call has a deadline, and every way in which it can fail has its own words and exit code. What answers
 //! may be another version, hang, or be no herd at all.
 
+mod confluence;
 mod herdwide;
 mod merge;
 mod remote;
 mod stream;
 mod target;
+mod tributary;
 
 use std::error::Error as _;
 use std::fs;
@@ -296,8 +298,11 @@ impl Client {
         Ok(Answer { status: response.status(), headers: response.headers().clone(), body })
     }
 
-    /// What only one process can be asked.
+    /// That there is one to ask, and only one.
     fn is_one_process(&self) -> Result<(), Failure> {
+        if let Some(flaw) = &self.target.flaw {
+            return Err(flaw.clone());
+        }
         if self.herdwide.is_none() {
             return Ok(());
         }

@@ -1,4 +1,5 @@
-//! `events`: what happens in the herd, in its one true order, a line each.
+//! `events`: what happens in the herd, in its one true order, a line each; where each server is a process of its own, in
+//! the order of each, and between them by time.
 
 use jiff::Timestamp;
 
@@ -31,16 +32,18 @@ pub fn run(args: &args::Events, session: &mut Session) -> Done {
 }
 
 fn query(args: &args::Events) -> Result<EventsQuery, Failure> {
-    let since = match &args.since {
-        Some(typed) if typed.bytes().all(|byte| byte.is_ascii_digit()) => Some(typed.clone()),
-        Some(typed) => {
-            let time = when::parse(typed, Timestamp::now())
-                .map_err(|why| Failure::new(Kind::Usage, format!("--since: {why}, or the number of an event")))?;
-            Some(when::rfc3339(time))
-        }
-        None => None,
-    };
+    let since = since(args.since.as_deref())?;
     Ok(EventsQuery { since, run: None, kinds: args.kind.join(","), flood: args.flood, client: None })
+}
+
+/// `--since`, as the herd is asked: a number, or RFC 3339.
+pub fn since(typed: Option<&str>) -> Result<Option<String>, Failure> {
+    let Some(typed) = typed.filter(|typed| !typed.bytes().all(|byte| byte.is_ascii_digit())) else {
+        return Ok(typed.map(Into::into));
+    };
+    let time = when::parse(typed, Timestamp::now())
+        .map_err(|why| Failure::new(Kind::Usage, format!("--since: {why}, or the number of an event")))?;
+    Ok(Some(when::rfc3339(time)))
 }
 
 /// Shows events until the herd goes or `count` have been shown, and says how many were. A gap is shown and not
@@ -75,7 +78,11 @@ pub fn text(event: &Event, pen: Pen) -> String {
         return pen.ink(term::WARN, &format!("── {} ──", gap(event)));
     }
     let time = event.t.get(11..26).unwrap_or(&event.t);
-    let when = pen.ink(term::DIM, &format!("{time:15} {:<6}", format!("#{}", event.seq)));
+    let number = match &event.process {
+        None => human::pad(&format!("#{}", event.seq), 6),
+        Some(process) => human::pad(&format!("{}#{}", escape::text(process), event.seq), 14),
+    };
+    let when = pen.ink(term::DIM, &format!("{time:15} {number}"));
     let kind = escape::text(&event.kind).into_owned();
     let style = colour(&kind);
     format!("{when} {} {}", pen.ink(style, &human::pad(&kind, 16)), what(event)).trim_end().to_owned()
@@ -159,6 +166,8 @@ mod tests {
         };
         check(&heard, "15:04:05.123456 #10442 flood.heard      Clark ← Bona kiwi known");
         check(&event("herd.up"), "15:04:05.123456 #10442 herd.up");
+        let own = Event { process: Some("Clark".into()), ..event("herd.up") };
+        check(&own, "15:04:05.123456 Clark#10442    herd.up");
     }
 
     #[test]

@@ -148,21 +148,23 @@ impl Session {
     fn processes_of(&self, config: &Path) -> Vec<Target> {
         let Ok((herd, _)) = config::load(config) else { return Vec::new() };
         let sockets: Vec<_> = herd.servers.iter().map(|server| den::socket_of_served(config, &server.name)).collect();
-        let token = Token::of(&herd).ok();
+        let token = Token::of(&herd);
         let is_served = |(server, socket): (&Server, &Option<PathBuf>)| socket.is_some() || server.control.is_some();
         if !herd.servers.iter().zip(&sockets).any(is_served) {
             return Vec::new();
         }
         let target = |(server, socket): (&Server, Option<PathBuf>)| {
-            let socket = socket.filter(|socket| socket.exists() || server.control.is_none() || token.is_none());
-            let remote = server.control.clone().zip(token.clone()).filter(|_| socket.is_none());
-            let remote = remote.map(|(at, token)| {
-                let tls = herd.tls.as_ref();
-                let tls = tls.map(|tls| (tls.name_of(&server.name).as_ref().to_owned(), tls.authority.clone()));
-                Remote { at, token, tls }
-            });
-            let name = remote.as_ref().map_or_else(|| server.name.clone(), |remote| remote.at.to_string());
-            Target { remote, ..Target::of_socket(name, socket.unwrap_or_default()) }
+            let socket = socket.filter(|socket| socket.exists() || server.control.is_none());
+            let of_socket = Target::of_socket(server.name.clone(), socket.clone().unwrap_or_default());
+            let Some(at) = server.control.clone().filter(|_| socket.is_none()) else { return of_socket };
+            let name = at.to_string();
+            let tls = herd.tls.as_ref();
+            let tls = tls.map(|tls| (tls.name_of(&server.name).as_ref().to_owned(), tls.authority.clone()));
+            let (remote, flaw) = match &token {
+                Ok(token) => (Some(Remote { at, token: token.clone(), tls }), None),
+                Err(flaw) => (None, Some(flaw.clone())),
+            };
+            Target { name, remote, flaw, ..of_socket }
         };
         herd.servers.iter().zip(sockets).map(target).collect()
     }

@@ -276,6 +276,10 @@ pub struct Event {
     pub run: String,
     /// Rises from line to line; the number of the log record that says the same, where there is one.
     pub seq: u64,
+    /// Of a herd whose servers are processes of their own: the server whose process tells it, and whose `run` and `seq` these
+    /// are. Then `seq` rises among the lines of one process, and all lines go by `t`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<String>,
     /// RFC 3339, UTC, microseconds.
     pub t: String,
     pub kind: String,

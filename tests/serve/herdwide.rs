@@ -11,12 +11,22 @@ use crate::commands::Field;
 use crate::support::wait_until;
 
 /// A folder as on another host: with the same herd.toml and nothing else.
-fn elsewhere(herd: &Served, token: &str) -> Field {
+pub fn elsewhere(herd: &Served, token: &str) -> Field {
     let other = Field::new();
     let toml = fs::read_to_string(herd.field.path("herd.toml")).unwrap();
     other.edit(|_| toml);
     secret(&other.path("herd.token"), token);
     other
+}
+
+/// A folder with the same herd.toml and the sockets of the processes, so that both can be had at the same time.
+pub fn beside(herd: &Served) -> Field {
+    let here = Field::new();
+    let toml = fs::read_to_string(herd.field.path("herd.toml")).unwrap();
+    here.edit(|_| toml);
+    // Their sockets are beside their herd.toml.
+    std::os::unix::fs::symlink(herd.field.path(".herd"), here.path(".herd")).unwrap();
+    here
 }
 
 fn state<'a>(ps: &'a Value, server: &str) -> &'a Value {
@@ -76,11 +86,7 @@ fn is_one_herd(herd: &mut Served, from: &Field) {
 fn processes_of_this_machine_are_one_herd() {
     let mut herd = Served::new();
     SERVERS.iter().for_each(|server| herd.start(server));
-    let here = Field::new();
-    let toml = fs::read_to_string(herd.field.path("herd.toml")).unwrap();
-    here.edit(|_| toml);
-    // Their sockets are beside their herd.toml.
-    std::os::unix::fs::symlink(herd.field.path(".herd"), here.path(".herd")).unwrap();
+    let here = beside(&herd);
     is_one_herd(&mut herd, &here);
 }
 
@@ -107,6 +113,27 @@ fn a_wrong_token_and_a_silent_address_are_said_and_hold_up_nothing() {
     assert_eq!(state(&ps, "Clark")["state"], "running");
     assert!(state(&ps, "Bona")["note"].as_str().unwrap().contains("300ms"), "{ps}");
     assert!(state(&ps, "Jaquez")["note"].as_str().unwrap().starts_with("nobody answers at"), "{ps}");
-    let events = right.run("events");
-    assert!(events.code == 2 && events.err.contains("is asked of one of them"), "{events:?}");
+}
+
+#[test]
+fn a_token_that_cannot_be_used_is_said_of_those_that_are_reached_with_it() {
+    let mut herd = Served::with_control();
+    let note = |field: &Field, server| {
+        let ps = field.json("ps --json");
+        state(&ps, server)["note"].as_str().unwrap_or_default().to_owned()
+    };
+    let there = elsewhere(&herd, "short");
+    assert!(
+        note(&there, "Clark").ends_with("herd.token: a token has 16 to 512 characters"),
+        "{}",
+        note(&there, "Clark")
+    );
+    let told = there.run("events --json").failure();
+    assert!(told["error"] == "bad_config" && told["message"].as_str().unwrap().contains("16 to 512"), "{told}");
+    // Who has a socket here needs none.
+    herd.start("Bona");
+    wait_until("Bona", || herd.ps("Bona").is_some());
+    secret(&herd.field.path("herd.token"), "short");
+    assert_eq!(state(&herd.field.json("ps --json"), "Bona")["state"], "running");
+    assert!(note(&herd.field, "Clark").ends_with("a token has 16 to 512 characters"));
 }

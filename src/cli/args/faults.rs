@@ -133,9 +133,9 @@ pub struct Wait {
     /// With --event: of this server, at either end of a link
     #[arg(long, value_name = "SERVER", conflicts_with_all = ["ready", "converged", "down"])]
     pub server: Option<String>,
-    /// With --event: what happened after the event of this number counts
-    #[arg(long, value_name = "SEQ", conflicts_with_all = ["ready", "converged", "down"])]
-    pub since: Option<u64>,
+    /// With --event: what happened after this number, or since this time, counts
+    #[arg(long, value_name = "SEQ|TIME", conflicts_with_all = ["ready", "converged", "down"])]
+    pub since: Option<String>,
 }
 
 /// What is waited for: one of these.

@@ -4,12 +4,17 @@
 
 use std::thread;
 
+use tokio::runtime::Runtime;
+
+use super::confluence::Confluence;
 use super::merge::{self, Said};
+use super::tributary::Tributary;
 use super::{Client, Target};
 use crate::cli::{breaking, names};
-use crate::config::Config;
+use crate::config::{Config, Server};
 use crate::herd::api::{
-    Change, Failure, FaultChange, FaultOrder, HealOrder, Kind, Links, Order, PartitionOrder, Ps, Whereis, WhereisOrder,
+    Change, EventsQuery, Failure, FaultChange, FaultOrder, HealOrder, Kind, Links, Order, PartitionOrder, Ps, Whereis,
+    WhereisOrder,
 };
 
 /// The processes of a herd, in the order of herd.toml.
@@ -39,8 +44,7 @@ impl Herdwide {
         let said = self.ask(Client::ps);
         // Not one: then there is no herd, and not one in trouble.
         if said.iter().all(|ps| ps.as_ref().is_err_and(|failure| failure.error == Kind::NotRunning)) {
-            let message = format!("no herd is running for {}", self.config.path.display());
-            return Err(Failure::new(Kind::NotRunning, message).hint("herdctl up, or herdctl serve SERVER for each"));
+            return Err(self.not_running());
         }
         Ok(merge::ps(&self.config, &said))
     }
@@ -114,6 +118,33 @@ impl Herdwide {
         })
     }
 
+    /// What happens in all processes, merged.
+    pub fn events<'a>(&self, runtime: &'a Runtime, query: &EventsQuery) -> Result<Confluence<'a>, Failure> {
+        if query.since.as_ref().is_some_and(|since| since.bytes().all(|byte| byte.is_ascii_digit())) {
+            let why = "each server is a process of its own and numbers its own events: say since which time";
+            return Err(Failure::new(Kind::Usage, why).hint("--since 5m, 15:04 or RFC 3339"));
+        }
+        let tributary = |process: &Client, server: &Server| {
+            let client = Client::new(process.target.clone(), process.deadline)?;
+            Ok(Tributary { server: server.name.clone(), client, query: query.clone(), last: None })
+        };
+        let tributaries = self.processes.iter().zip(&self.config.servers);
+        let tributaries = tributaries.map(|(process, server)| tributary(process, server)).collect::<Result<_, _>>()?;
+        let merged = Confluence::begin(runtime, tributaries)?;
+        let Some(trouble) = merged.trouble() else { return Ok(merged) };
+        if trouble.iter().all(|failure| failure.error == Kind::NotRunning) {
+            return Err(self.not_running());
+        }
+        let all: Vec<usize> = (0..self.processes.len()).collect();
+        let said: Said<()> = trouble.into_iter().cloned().map(Err).collect();
+        self.all_or_why(&all, said).map(|_| merged)
+    }
+
+    fn not_running(&self) -> Failure {
+        let message = format!("no herd is running for {}", self.config.path.display());
+        Failure::new(Kind::NotRunning, message).hint("herdctl up, or herdctl serve SERVER for each")
+    }
+
     fn told<T: Send>(&self, tell: impl Fn(&Client) -> Result<T, Failure> + Sync) -> (Vec<usize>, Said<T>) {
         ((0..self.processes.len()).collect(), self.ask(tell))
     }
@@ -136,7 +167,8 @@ impl Herdwide {
     ) -> Said<T> {
         let question = &question;
         thread::scope(|scope| {
-            let ask = move |nth: usize| question(nth, &self.processes[nth]).map_err(|why| self.of_process(nth, why));
+            let of_process = |nth: usize, why| of_process(self.name(nth), &self.processes[nth].target, why);
+            let ask = move |nth: usize| question(nth, &self.processes[nth]).map_err(|why| of_process(nth, why));
             let asked = |&nth: &usize| scope.spawn(move || ask(nth));
             let asked: Vec<_> = meant.iter().map(asked).collect();
             let bug = |_| Err(Failure::new(Kind::Failed, "a thread of this command has panicked"));
@@ -144,27 +176,21 @@ impl Herdwide {
         })
     }
 
-    /// That there is no process is a server's trouble here, and not the herd's.
-    fn of_process(&self, nth: usize, why: Failure) -> Failure {
-        if why.error != Kind::NotRunning || self.processes[nth].target.remote.is_some() {
-            return why;
-        }
-        let hint = format!("herdctl serve {}", self.config.servers[nth].name);
-        Failure::new(Kind::NotRunning, "its process does not run").hint(hint)
+    fn name(&self, nth: usize) -> &str {
+        &self.config.servers[nth].name
     }
 
     /// What all did; or why some did not, and who did.
     fn all_or_why<T>(&self, meant: &[usize], said: Said<T>) -> Result<Vec<T>, Failure> {
-        let name = |nth: usize| self.config.servers[nth].name.as_str();
         let (mut done, mut by, mut first, mut why) = (Vec::new(), Vec::new(), None, Vec::new());
         for (&nth, said) in meant.iter().zip(said) {
             match said {
                 Ok(change) => {
                     done.push(change);
-                    by.push(name(nth));
+                    by.push(self.name(nth));
                 }
                 Err(failure) => {
-                    why.push(format!("{}: {}", name(nth), failure.message));
+                    why.push(format!("{}: {}", self.name(nth), failure.message));
                     first = first.or(Some(failure));
                 }
             }
@@ -173,4 +199,12 @@ impl Herdwide {
         let done = if by.is_empty() { String::new() } else { format!("; done: {}", by.join(" ")) };
         Err(Failure { message: why.join("; ") + &done, ..first })
     }
+}
+
+/// That there is no process is a server's trouble here, and not the herd's.
+pub fn of_process(server: &str, target: &Target, why: Failure) -> Failure {
+    if why.error != Kind::NotRunning || target.remote.is_some() {
+        return why;
+    }
+    Failure::new(Kind::NotRunning, "its process does not run").hint(format!("herdctl serve {server}"))
 }

@@ -5,12 +5,19 @@ use std::time::{Duration, Instant};
 use memchr::memrchr;
 use tokio::time::timeout;
 
+use super::confluence::Confluence;
 use super::{Call, Client, Trouble};
 use crate::herd::api::{EventsQuery, Failure, PROTOCOL};
 use crate::limits;
 
 /// Lines as they come.
-pub struct Lines<'a> {
+pub enum Lines<'a> {
+    OfOne(Answer<'a>),
+    OfProcesses(Confluence<'a>),
+}
+
+/// The lines of one answer.
+pub struct Answer<'a> {
     client: &'a Client,
     answer: reqwest::Response,
     /// The start of a line whose end has not come.
@@ -36,10 +43,13 @@ impl Client {
     ///
     /// As [`ps`](Client::ps), and what the herd says of the query.
     pub fn events(&self, query: &EventsQuery) -> Result<Lines<'_>, Failure> {
-        self.lines(&format!("/v1/events?{}", spelled(query)))
+        match &self.herdwide {
+            Some(herd) => herd.events(&self.runtime, query).map(Lines::OfProcesses),
+            None => self.lines(&format!("/v1/events?{}", spelled(query))).map(Lines::OfOne),
+        }
     }
 
-    fn lines(&self, path: &str) -> Result<Lines<'_>, Failure> {
+    fn lines(&self, path: &str) -> Result<Answer<'_>, Failure> {
         self.is_one_process()?;
         self.refuse_foreign()?;
         let call = Call::get(path);
@@ -57,7 +67,7 @@ impl Client {
         if protocol != Some(PROTOCOL) {
             return Err(self.garbage("its answer is not of our protocol"));
         }
-        Ok(Lines { client: self, answer, rest: Vec::new(), said_at: Instant::now() })
+        Ok(Answer { client: self, answer, rest: Vec::new(), said_at: Instant::now() })
     }
 }
 
@@ -68,6 +78,15 @@ impl Lines<'_> {
     ///
     /// `timeout`: the supervisor has said nothing for far too long. `failed`: what came is no line.
     pub fn next(&mut self, patience: Option<Duration>) -> Result<Piece, Failure> {
+        match self {
+            Self::OfOne(answer) => answer.next(patience),
+            Self::OfProcesses(merged) => Ok(merged.next(patience)),
+        }
+    }
+}
+
+impl Answer<'_> {
+    fn next(&mut self, patience: Option<Duration>) -> Result<Piece, Failure> {
         let hung_at = self.said_at + 3 * limits::EVENTS_SILENCE_MAX;
         let until = patience.map_or(hung_at, |patience| hung_at.min(Instant::now() + patience));
         loop {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::config::Address;
+use crate::herd::api::Failure;
 use crate::herd::token::Token;
 
 /// Which herd is meant.
@@ -15,6 +16,8 @@ pub struct Target {
     pub name: String,
     /// The control address on another host, instead of the socket.
     pub remote: Option<Remote>,
+    /// Why it cannot be asked at all: it has a control address, and there is no token to show there.
+    pub flaw: Option<Failure>,
     /// Where the servers are processes of their own: theirs, in the order of herd.toml.
     pub processes: Vec<Self>,
 }
@@ -31,6 +34,6 @@ pub struct Remote {
 impl Target {
     /// One process, by its socket.
     pub fn of_socket(name: String, socket: PathBuf) -> Self {
-        Self { config: None, socket, name, remote: None, processes: Vec::new() }
+        Self { config: None, socket, name, remote: None, flaw: None, processes: Vec::new() }
     }
 }

@@ -20,7 +20,7 @@ pub fn run(kind: &str, args: &args::Wait, limit: Duration, session: &mut Session
     let mut wanted = Wanted { kind, server, elsewhere: 0, gap: false };
     let until = Instant::now() + limit;
     let query = EventsQuery {
-        since: args.since.map(|seq| seq.to_string()),
+        since: events::since(args.since.as_deref())?,
         run: None,
         kinds: kind.into(),
         flood: false,
