@@ -36,7 +36,7 @@ fn wait_log(herd: &Herd, name: &str, text: &str) {
 }
 
 /// Tells a server so many locations, in bursts, and hears every answer.
-fn tell_many(client: &mut Client, prefix: &str, clients: usize, time: usize) {
+pub fn tell_many(client: &mut Client, prefix: &str, clients: usize, time: usize) {
     let lines: String = (0..clients).map(|n| format!("IAMAT {prefix}{n} +1-1 {time}\n")).collect();
     client.say(lines);
     for _ in 0..clients {

@@ -18,6 +18,7 @@
 //! | [`losses`] | how many answered updates a kill loses; shared with the bench of that name |
 //! | [`hosts`] | five hosts in five folders, for the tests of what servers in processes of their own share |
 //! | [`judge`] | `herdctl chaos`: a herd that is right holds, and each herd that lies is found out |
+//! | [`namespaces`] | hosts with a network of their own: processes, cables and firewalls fail, and the herd is as threads are |
 //! | [`nats`] | a nats-server that can be killed; shared with the bench of the bus |
 //! | [`places`] | the embedded places against samples, counts and brute force |
 //! | [`places_commands`] | the real binary with a live provider: check, the fake, ps in trouble, and no key anywhere |
@@ -54,6 +55,7 @@ mod fuzz;
 mod hosts;
 mod judge;
 mod losses;
+mod namespaces;
 mod nats;
 mod places;
 mod places_commands;

@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const TOKEN: &str = "the-token-of-these-tests";
 
 /// A file that only we can read.
-fn secret(path: &Path, text: &str) {
+pub fn secret(path: &Path, text: &str) {
     fs::write(path, text).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
 }
@@ -103,13 +103,7 @@ impl Served {
 
     /// What a server's own control socket answers to a plain GET: status and body; nothing while there is none.
     fn get(&self, server: &str, path: &str) -> Option<(u16, String)> {
-        let mut stream = UnixStream::connect(self.field.path(&format!(".herd/{server}.serve/herd.sock"))).ok()?;
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: herd\r\nConnection: close\r\n\r\n").ok()?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).ok()?;
-        let (head, body) = answer.split_once("\r\n\r\n")?;
-        Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
+        get(&self.field.path(&format!(".herd/{server}.serve/herd.sock")), path)
     }
 
     fn take(&mut self, server: &str) -> Child {
@@ -142,6 +136,17 @@ impl Served {
             thread::park_timeout(Duration::from_millis(20));
         }
     }
+}
+
+/// What a control socket answers to a plain GET: status and body; nothing while there is none.
+pub fn get(socket: &Path, path: &str) -> Option<(u16, String)> {
+    let mut stream = UnixStream::connect(socket).ok()?;
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: herd\r\nConnection: close\r\n\r\n").ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
 }
 
 /// The next word to the runner.
