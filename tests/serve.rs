@@ -2,6 +2,7 @@
 
 mod control;
 mod events;
+mod farewell;
 mod health;
 mod herdwide;
 mod names;

@@ -101,14 +101,14 @@ pub enum Command {
     /// Run one server of the herd in a process of its own
     #[command(
         before_help = "Example: herdctl serve Clark",
-        after_help = "In the foreground, under any runner; SIGTERM and Ctrl-C stop it, and if the server fails the process ends with 1. systemd's NOTIFY_SOCKET is told READY=1 when it listens, WATCHDOG=1 if it asks for it, and STOPPING=1. Whoever else runs it asks for /healthz (the process answers) and /readyz (the server listens, and knows what a neighbour knows or has been alone for 5s), on the control socket and on the address of [metrics]. All processes need the same herd.toml, and the same secret: in its secret_file, or in HERDCTL_SECRET. Each answers for its own server, on a control socket of its own (herdctl --socket .herd/Clark.serve/herd.sock events) and, with a token, at the `control` address that herd.toml gives it; ps, links, wait, whereis, faults and kill ask all of them, if no herd is up. Its logs are in logs/Clark/.",
+        after_help = "In the foreground, under any runner; SIGTERM and Ctrl-C stop it, and if the server fails the process ends with 1. systemd's NOTIFY_SOCKET is told READY=1 when it listens, WATCHDOG=1 if it asks for it, and STOPPING=1. Whoever else runs it asks for /healthz (the process answers) and /readyz (the server listens, and knows what a neighbour knows or has been alone for 5s), on the control socket and on the address of [metrics]. All processes need the same herd.toml, and the same secret: in its secret_file, or in HERDCTL_SECRET. Each answers for its own server, on a control socket of its own (herdctl --socket .herd/Clark.serve/herd.sock events) and, with a token, at the `control` address that herd.toml gives it; herdctl down ends it, and most commands ask all processes of a herd, if no herd is up. Its logs are in logs/Clark/.",
         help_template = TEMPLATE
     )]
     Serve(Serve),
     /// End the herd
     #[command(
         before_help = "Example: herdctl down",
-        after_help = "Each server finishes what it has; what has not left after --timeout (5s) is killed. With no herd running this changes nothing and succeeds.",
+        after_help = "Each server finishes what it has; what has not left after --timeout (5s) is killed. With no herd running this changes nothing and succeeds. Where each server is a process of its own, all of them end that can be asked, on other hosts too, and who could not be asked is said; what a runner starts again comes back. herdctl stop ends the servers and leaves the processes.",
         help_template = TEMPLATE
     )]
     Down(Down),
@@ -231,7 +231,7 @@ pub enum Command {
     /// Take a client's location out of every running server
     #[command(
         before_help = "Example: herdctl forget kiwi.cs.ucla.edu",
-        after_help = "For a location with a time far in the future, which nothing can replace. The servers' protocol has no word for it: a server that cannot be reached now (paused, hung) still knows, and tells the others when it comes back; so do an archive on disk and a bus. The answer says what may bring it back; then forget once more.",
+        after_help = "For a location with a time far in the future, which nothing can replace. The servers' protocol has no word for it: a server that cannot be reached now (paused, hung) still knows, and tells the others when it comes back; so do an archive on disk and a bus. The answer says what may bring it back; then forget once more. Where each server is a process of its own, all of them are told.",
         help_template = TEMPLATE
     )]
     Forget(Forget),

@@ -198,6 +198,9 @@ impl Client {
     ///
     /// As [`ps`](Self::ps).
     pub fn forget(&self, order: &ForgetOrder) -> Result<Forgotten, Failure> {
+        if let Some(herd) = &self.herdwide {
+            return herd.forget(order);
+        }
         self.call(&Call::post("/v1/forget", order)?)
     }
 
@@ -216,6 +219,9 @@ impl Client {
     ///
     /// As [`ps`](Self::ps), except `version`: any herd can be ended.
     pub fn down(&self, timeout: Duration, force: bool) -> Result<Down, Failure> {
+        if let Some(herd) = &self.herdwide {
+            return herd.down(timeout, force);
+        }
         let pid = self.peer().and_then(|peer| peer.pid);
         let timeout_ms = u64::try_from(timeout.as_millis()).ok();
         let mut call = Call::post("/v1/down", &DownOrder { timeout_ms, force })?;

@@ -3,6 +3,7 @@
 //! said.
 
 use std::thread;
+use std::time::Duration;
 
 use tokio::runtime::Runtime;
 
@@ -13,9 +14,10 @@ use super::{Client, Target};
 use crate::cli::{breaking, names};
 use crate::config::{Config, Server};
 use crate::herd::api::{
-    Change, EventsQuery, Failure, FaultChange, FaultOrder, HealOrder, Kind, Links, Order, PartitionOrder, Ps, Whereis,
-    WhereisOrder,
+    Change, ClientStatus, Down, EventsQuery, Failure, FaultChange, FaultOrder, ForgetOrder, Forgotten, HealOrder, Kind,
+    Knows, Links, Order, PartitionOrder, Ps, Whereis, WhereisOrder,
 };
+use crate::limits;
 
 /// The processes of a herd, in the order of herd.toml.
 pub struct Herdwide {
@@ -31,22 +33,17 @@ pub enum Wish<'a> {
 }
 
 impl Herdwide {
-    pub fn new(config: Config, targets: &[Target], deadline: std::time::Duration) -> Result<Self, Failure> {
+    pub fn new(config: Config, targets: &[Target], deadline: Duration) -> Result<Self, Failure> {
         let processes = targets.iter().map(|target| Client::new(target.clone(), deadline)).collect::<Result<_, _>>()?;
         Ok(Self { config, processes })
     }
 
-    pub fn set_deadline(&mut self, deadline: std::time::Duration) {
+    pub fn set_deadline(&mut self, deadline: Duration) {
         self.processes.iter_mut().for_each(|process| process.deadline = deadline);
     }
 
     pub fn ps(&self) -> Result<Ps, Failure> {
-        let said = self.ask(Client::ps);
-        // Not one: then there is no herd, and not one in trouble.
-        if said.iter().all(|ps| ps.as_ref().is_err_and(|failure| failure.error == Kind::NotRunning)) {
-            return Err(self.not_running());
-        }
-        Ok(merge::ps(&self.config, &said))
+        Ok(merge::ps(&self.config, &self.some(self.ask(Client::ps))?))
     }
 
     pub fn links(&self) -> Result<Links, Failure> {
@@ -56,6 +53,35 @@ impl Herdwide {
 
     pub fn whereis(&self, order: &WhereisOrder) -> Whereis {
         merge::whereis(&self.config, self.ask(|process| process.whereis(order)))
+    }
+
+    /// Takes a client out of every process that can be asked, again while one still knows it: another may have told it
+    /// just then.
+    pub fn forget(&self, order: &ForgetOrder) -> Result<Forgotten, Failure> {
+        let mut forgotten = self.some(self.ask(|process| process.forget(order)))?;
+        for _ in 1..limits::FORGET_ROUNDS_MAX {
+            let known = self.whereis(&WhereisOrder { client: Some(order.client.clone()), all: false });
+            let knows = |client: &ClientStatus| client.servers.iter().any(|one| one.knows != Knows::Nothing);
+            if !known.clients.iter().any(knows) {
+                break;
+            }
+            forgotten.extend(self.ask(|process| process.forget(order)));
+        }
+        Ok(merge::forgotten(&self.config, order, forgotten))
+    }
+
+    /// Ends every process that runs. Who is not there has nothing to end.
+    pub fn down(&self, timeout: Duration, force: bool) -> Result<Down, Failure> {
+        let is_gone = |said: &Result<Down, Failure>| said.as_ref().is_err_and(|why| why.error == Kind::NotRunning);
+        let said = self.some(self.ask(|process| process.down(timeout, force)))?;
+        let (meant, said) = (0..).zip(said).filter(|(_, said)| !is_gone(said)).unzip::<usize, _, Vec<_>, _>();
+        Ok(merge::down(&self.config, self.all_or_why(&meant, said)?))
+    }
+
+    /// What was said, unless there is no herd: not one process runs.
+    fn some<T>(&self, said: Said<T>) -> Result<Said<T>, Failure> {
+        let is_gone = |said: &Result<T, Failure>| said.as_ref().is_err_and(|why| why.error == Kind::NotRunning);
+        if said.iter().all(is_gone) { Err(self.not_running()) } else { Ok(said) }
     }
 
     /// Each server's process is given its part of the order.
@@ -132,11 +158,8 @@ impl Herdwide {
         let tributaries = tributaries.map(|(process, server)| tributary(process, server)).collect::<Result<_, _>>()?;
         let merged = Confluence::begin(runtime, tributaries)?;
         let Some(trouble) = merged.trouble() else { return Ok(merged) };
-        if trouble.iter().all(|failure| failure.error == Kind::NotRunning) {
-            return Err(self.not_running());
-        }
+        let said: Said<()> = self.some(trouble.into_iter().cloned().map(Err).collect())?;
         let all: Vec<usize> = (0..self.processes.len()).collect();
-        let said: Said<()> = trouble.into_iter().cloned().map(Err).collect();
         self.all_or_why(&all, said).map(|_| merged)
     }
 

@@ -4,11 +4,12 @@
 //! is wrong with a link the end that hears it is asked. Who did not answer is shown as such, with the reason.
 
 use std::cmp::Reverse;
+use std::collections::HashSet;
 
 use crate::config::{Config, Link};
 use crate::herd::api::{
-    self, ClientStatus, Failure, FaultStatus, Knows, LinkStatus, PROTOCOL, Ps, ServerStatus, SilentServer, State,
-    Summary, Whereis, Wrong,
+    self, ClientStatus, Down, Failure, FaultStatus, ForgetOrder, Forgotten, Knows, LinkStatus, PROTOCOL, Ps,
+    ServerStatus, SilentServer, State, Summary, Whereis, Wrong,
 };
 use crate::herd::{ELSEWHERE, islands};
 use crate::protocol::line::Time;
@@ -184,6 +185,50 @@ pub fn whereis(config: &Config, said: Said<Whereis>) -> Whereis {
     }
     merged.clients.iter_mut().for_each(judge);
     merged
+}
+
+/// Who has forgotten a client, and what may bring it back: each process can speak only of its own server.
+pub fn forgotten(config: &Config, order: &ForgetOrder, said: Said<Forgotten>) -> Forgotten {
+    let name = |nth: usize| &config.servers[nth % config.servers.len()].name;
+    let mut merged = Forgotten {
+        schema: "herd.forget/1".into(),
+        changed: false,
+        client: order.client.clone(),
+        forgot: Vec::new(),
+        may_return: Vec::new(),
+    };
+    for (nth, said) in said.into_iter().enumerate() {
+        match said {
+            Ok(said) => {
+                merged.forgot.extend(said.forgot);
+                merged.may_return.extend(said.may_return.into_iter().filter(|why| !why.contains(ELSEWHERE)));
+            }
+            Err(why) => {
+                let why = format!("{} cannot be asked, and may still know it: {}", name(nth), why.message);
+                merged.may_return.push(why);
+            }
+        }
+    }
+    let mut seen = HashSet::new();
+    merged.may_return.retain(|why| seen.insert(why.clone()));
+    let place = |server: &String| config.server_named(server);
+    merged.forgot.sort_by_key(place);
+    merged.forgot.dedup();
+    merged.changed = !merged.forgot.is_empty();
+    merged
+}
+
+/// What has ended in all of the processes.
+pub fn down(config: &Config, said: Vec<Down>) -> Down {
+    Down {
+        schema: "herd.down/1".into(),
+        changed: said.iter().any(|down| down.changed),
+        servers: said.iter().map(|down| down.servers).sum(),
+        clients: said.iter().map(|down| down.clients).sum(),
+        took_ms: said.iter().map(|down| down.took_ms).max().unwrap_or(0),
+        forced: said.into_iter().flat_map(|down| down.forced).collect(),
+        logs: config.log.directory.display().to_string(),
+    }
 }
 
 fn add(clients: &mut Vec<ClientStatus>, client: ClientStatus) {
