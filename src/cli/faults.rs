@@ -175,7 +175,7 @@ fn show_partition(change: &FaultChange, lasts: Option<Duration>, out: &mut Outpu
 pub(super) fn set_line(fault: &FaultStatus, pen: Pen) -> String {
     let mark = if matches!(fault.wrong, Wrong::Cut { .. }) { "✂" } else { "≋" };
     let ends = pen.ink(term::BOLD, &escape::text(&fault.ends()));
-    format!("{} {ends} {}", pen.ink(term::WARN, mark), what(fault))
+    format!("{} {ends} {}", pen.ink(term::WARN, mark), fault.what())
 }
 
 /// `{Clark, Jaquez} {Bailey, Bona, Campbell}`
@@ -195,18 +195,7 @@ pub(super) fn healed(change: &FaultChange) -> String {
 
 /// `Bona → Campbell delay 250ms ±50ms, seed 7313 (22s left)`
 pub fn described(fault: &FaultStatus) -> String {
-    format!("{} {}", escape::text(&fault.ends()), what(fault))
-}
-
-fn what(fault: &FaultStatus) -> String {
-    let seed = fault.seed.map(|seed| format!(", seed {seed}")).unwrap_or_default();
-    let left = fault.expires_in_ms.map(|ms| format!(" ({} left)", left(ms))).unwrap_or_default();
-    format!("{}{seed}{left}", fault.wrong)
-}
-
-/// Rounded up, so that what has just begun is shown as it was asked for.
-fn left(ms: u64) -> String {
-    if ms < 1000 { format!("{ms}ms") } else { human::age(ms + 999) }
+    format!("{} {}", escape::text(&fault.ends()), fault.what())
 }
 
 fn table(links: &Links) -> Table {
@@ -240,7 +229,7 @@ pub(super) fn state(link: &LinkStatus, faults: &[&FaultStatus]) -> (&'static str
 }
 
 pub(super) fn arrowed(fault: &FaultStatus) -> String {
-    if fault.one_way { format!("to {}: {}", fault.to, what(fault)) } else { what(fault) }
+    if fault.one_way { format!("to {}: {}", fault.to, fault.what()) } else { fault.what() }
 }
 
 /// For the tests of whoever shows faults.

@@ -1,10 +1,12 @@
 //! What crosses the control channel: one type a document, used by the supervisor that writes it, by the
 //! commands that read it, and printed as it is by `--json`. Fields may be added, never renamed.
 
+mod age;
 mod faults;
 
 use std::fmt;
 
+pub use age::age;
 pub use faults::{
     ClientStatus, FaultChange, FaultOrder, FaultStatus, ForgetOrder, Forgotten, HealOrder, Knowledge, Knows, Links,
     PartitionOrder, SilentServer, Whereis, WhereisOrder, Wrong,

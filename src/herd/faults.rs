@@ -339,11 +339,9 @@ impl Herd {
     }
 }
 
-/// `7: Bona → Campbell delay 250ms ±50ms, seed 7313`
+/// `7: Bona → Campbell delay 250ms ±50ms, seed 7313 (22s left)`
 fn described(status: &FaultStatus) -> String {
-    let seed = status.seed.map(|seed| format!(", seed {seed}")).unwrap_or_default();
-    let left = status.expires_in_ms.map(|ms| format!(", {ms} ms left")).unwrap_or_default();
-    format!("{}: {} {}{seed}{left}", status.id, status.ends(), status.wrong)
+    format!("{}: {} {}", status.id, status.ends(), status.what())
 }
 
 fn prove(wrong: Wrong) -> Result<(), Failure> {

@@ -48,10 +48,12 @@ fn every_fault_is_shown_expires_heals_and_is_removed_by_zero() {
         wait_until(&format!("{set} to expire"), || summary(&field)["faults"] == 0);
     }
     wait_until("the links to be up", || field.run("ps --check").code == 0);
-    let said = field.run("loss Bona Campbell 20% --seed 7313");
-    assert!(said.out.starts_with("≋ Bona – Campbell loss 20%, seed 7313"), "{said:?}");
+    // The herd says it as the command does.
+    let said = field.run("loss Bona Campbell 20% --seed 7313 --for 20s");
+    assert!(said.out.starts_with("≋ Bona – Campbell loss 20%, seed 7313 (20s left)"), "{said:?}");
     let log = field.run("logs herd --no-prefix").out;
-    for line in ["Bona → Campbell loss 20%, seed 7313", "healed by itself", "Bona – Campbell loss 20%, seed 7313"] {
+    let said = "Bona – Campbell loss 20%, seed 7313 (20s left)";
+    for line in ["Bona → Campbell loss 20%, seed 7313", "healed by itself", said] {
         assert!(log.contains(line), "{line}: {log}");
     }
 }

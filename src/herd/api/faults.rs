@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::age::left;
 use super::{LinkStatus, State, Summary};
 
 /// What can be wrong with a link, or with one direction of it. A value of zero is nothing, and removes what was.
@@ -124,6 +125,14 @@ impl FaultStatus {
     /// `Bona → Campbell`, or `Bona – Campbell` where it is both ways.
     pub fn ends(&self) -> String {
         format!("{} {} {}", self.from, if self.one_way { "→" } else { "–" }, self.to)
+    }
+
+    /// `delay 250ms ±50ms, seed 7313 (22s left)`
+    pub fn what(&self) -> String {
+        let seed = self.seed.map(|seed| format!(", seed {seed}")).unwrap_or_default();
+        let left =
+            self.expires_in_ms.filter(|&ms| ms > 0).map(|ms| format!(" ({} left)", left(ms))).unwrap_or_default();
+        format!("{}{seed}{left}", self.wrong)
     }
 }
 
