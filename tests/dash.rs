@@ -186,6 +186,18 @@ fn an_address_to_look_lets_nobody_change_anything() {
 }
 
 #[test]
+fn what_the_page_orders_is_the_dashboards_doing_and_not_a_commands() {
+    let served = Served::new();
+    assert_eq!(served.ask_as_page("POST /v1/kill", served.token(), r#"{"servers":["Clark"]}"#).status, 200);
+    let killed = served.field.json("events --kind server.killed --since 1h --count 1 --json");
+    assert_eq!((&killed["server"], &killed["by"]), (&"Clark".into(), &"dash".into()));
+    assert!(served.field.run("ps").out.contains("by the dashboard"));
+    assert_eq!(served.field.run("start Clark").code, 0);
+    assert_eq!(served.field.run("kill Clark").code, 0);
+    assert!(served.field.run("ps").out.contains("by herdctl kill"));
+}
+
+#[test]
 fn the_log_is_shown_of_servers_and_of_nothing_else() {
     let served = Served::new();
     let log = served.ask_as_page("GET /v1/log?server=Clark", served.token(), "");

@@ -7,7 +7,7 @@ use super::output::Output;
 use super::session::Session;
 use super::term::{self, Pen};
 use super::{Done, Exit, escape, human, watch};
-use crate::herd::api::{BusState, BusStatus, Ps, ServerStatus, State, Summary};
+use crate::herd::api::{BusState, BusStatus, Ps, ServerStatus, State, Summary, by};
 
 /// `herdctl ps`
 ///
@@ -156,8 +156,9 @@ fn bus(bus: &BusStatus) -> Option<String> {
 
 pub(super) fn note(ps: &Ps, server: &ServerStatus) -> String {
     let order = match (server.by.as_deref(), server.state) {
-        (Some("cli"), State::Killed) => "by herdctl kill".to_owned(),
-        (Some("cli"), State::Stopped) => "by herdctl stop".to_owned(),
+        (Some(by::CLI), State::Killed) => "by herdctl kill".to_owned(),
+        (Some(by::CLI), State::Stopped) => "by herdctl stop".to_owned(),
+        (Some(by::DASH), State::Killed | State::Stopped) => "by the dashboard".to_owned(),
         _ => String::new(),
     };
     let mut notes = vec![server.note.clone().unwrap_or(order)];

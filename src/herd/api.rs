@@ -2,6 +2,7 @@
 //! commands that read it, and printed as it is by `--json`. Fields may be added, never renamed.
 
 mod age;
+pub mod by;
 mod faults;
 
 use std::fmt;
@@ -66,7 +67,7 @@ pub struct ServerStatus {
     pub since: String,
     pub since_ms: u64,
     pub addr: String,
-    /// Who brought it into this state: `cli`, or nothing when it was no one's order.
+    /// Who brought it into this state: `cli`, `dash`, or nothing when it was no one's order.
     pub by: Option<String>,
     /// How often it has been started again since `up`.
     pub restarts: u32,
@@ -296,7 +297,7 @@ pub struct Event {
     /// Where somebody connected from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub addr: Option<String>,
-    /// Whose order it was.
+    /// Whose order it was: `cli` or `dash`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
     /// `new`; `known`: a duplicate, dropped; `stale`: older than what is known, dropped.

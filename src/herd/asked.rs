@@ -3,6 +3,7 @@
 use tokio::sync::oneshot;
 use tokio::task::spawn_local;
 
+use super::api::by::By;
 use super::api::{
     Change, Dash, DashOrder, Down, DownOrder, EventsQuery, Failure, FaultChange, ForgetOrder, Forgotten, Links, Order,
     Ps, Whereis, WhereisOrder,
@@ -16,7 +17,7 @@ use super::{Shared, dash, health, leave, metrics, whereis};
 #[derive(Debug)]
 pub enum Asked {
     Ps(oneshot::Sender<Ps>),
-    Order(Verb, Order, oneshot::Sender<Result<Change, Failure>>),
+    Order(Verb, Order, By, oneshot::Sender<Result<Change, Failure>>),
     Wish(Wish, oneshot::Sender<Result<FaultChange, Failure>>),
     Links(oneshot::Sender<Links>),
     Whereis(WhereisOrder, oneshot::Sender<Result<Whereis, Failure>>),
@@ -35,8 +36,8 @@ pub fn answer(herd: &Shared, asked: Asked) {
         Asked::Ps(to) => {
             let _ = to.send(herd.borrow_mut().ps());
         }
-        Asked::Order(verb, order, to) => {
-            answer_later(herd, to, async move |herd| orders::carry_out(&herd, verb, &order).await);
+        Asked::Order(verb, order, by, to) => {
+            answer_later(herd, to, async move |herd| orders::carry_out(&herd, verb, &order, by).await);
         }
         Asked::Wish(wish, to) => answer_later(herd, to, async move |herd| faults::grant(&herd, &wish).await),
         Asked::Links(to) => {

@@ -27,6 +27,7 @@ use tokio::time::{sleep, timeout};
 use tracing::warn;
 
 use super::Event;
+use super::api::by::{By, CLI};
 use super::api::{
     self, Change, Dash, DashOrder, Down, DownOrder, EventsQuery, Failure, FaultChange, ForgetOrder, Forgotten, Kind,
     Links, Order, Ps, Version, Whereis, WhereisOrder,
@@ -90,18 +91,18 @@ type Body = Result<Bytes, BytesRejection>;
 
 /// All that may be asked by who may do anything.
 pub fn routes(events: mpsc::Sender<Event>) -> Router {
-    let router = shared_routes()
+    let router = shared_routes(CLI)
         .merge(health::routes())
         .route("/metrics", get(scrape::page))
         .route("/v1/down", post(down))
         .route("/v1/forget", post(forget))
-        .route("/v1/panic", post(|events: Loop, body: Body| order(Verb::Panic, events, body)))
+        .route("/v1/panic", post(|events: Loop, body: Body| order(Verb::Panic, CLI, events, body)))
         .route("/v1/dash", post(dash));
     finished(router).with_state(events)
 }
 
-/// What may be asked here and, with its token, by the page of the dashboard.
-pub fn shared_routes() -> Router<mpsc::Sender<Event>> {
+/// What may be asked here and, with its token, by the page of the dashboard; whose orders they are.
+pub fn shared_routes(by: By) -> Router<mpsc::Sender<Event>> {
     let mut router = Router::new()
         .route("/v1/ps", get(ps))
         .route("/v1/version", get(version))
@@ -112,7 +113,8 @@ pub fn shared_routes() -> Router<mpsc::Sender<Event>> {
         .route("/v1/links", get(links))
         .route("/v1/whereis", post(whereis));
     for verb in Verb::COMMANDS {
-        router = router.route(&format!("/v1/{verb}"), post(move |events: Loop, body: Body| order(verb, events, body)));
+        router =
+            router.route(&format!("/v1/{verb}"), post(move |events: Loop, body: Body| order(verb, by, events, body)));
     }
     router
 }
@@ -146,9 +148,9 @@ async fn version() -> Json<Version> {
     })
 }
 
-async fn order(verb: Verb, State(events): Loop, body: Body) -> Result<Json<Change>, Failure> {
+async fn order(verb: Verb, by: By, State(events): Loop, body: Body) -> Result<Json<Change>, Failure> {
     let order: Order = parsed(body)?;
-    ask(&events, |to| Asked::Order(verb, order, to)).await?.map(Json)
+    ask(&events, |to| Asked::Order(verb, order, by, to)).await?.map(Json)
 }
 
 async fn wish<T: DeserializeOwned>(

@@ -8,6 +8,7 @@ use tokio::time::{sleep, sleep_until};
 use tracing::{info, warn};
 
 use super::Shared;
+use super::api::by::By;
 use super::api::{Order, State};
 use super::orders::{self, Verb};
 
@@ -33,7 +34,7 @@ pub fn heal_when_due(herd: &Shared) {
 }
 
 /// Starts a killed server again, or lets a paused one go on, unless somebody has done anything to it before.
-pub fn undo(herd: &Shared, server: usize, done: State, after: Duration) {
+pub fn undo(herd: &Shared, server: usize, done: State, after: Duration, by: By) {
     let (verb, name) = match done {
         State::Killed => (Verb::Start, herd.borrow().children[server].name().to_owned()),
         State::Paused => (Verb::Resume, herd.borrow().children[server].name().to_owned()),
@@ -51,7 +52,7 @@ pub fn undo(herd: &Shared, server: usize, done: State, after: Duration) {
         if is_as_it_was {
             info!("{name} was {done} for {} ms, which are over", after.as_millis());
             let order = Order { servers: vec![name], ..Order::default() };
-            if let Err(failure) = orders::carry_out(&herd, verb, &order).await {
+            if let Err(failure) = orders::carry_out(&herd, verb, &order, by).await {
                 warn!("{}", failure.message);
             }
         }

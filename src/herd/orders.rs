@@ -11,14 +11,12 @@ use tokio::task::spawn_local;
 use tokio::time::sleep;
 use tracing::info;
 
+use super::api::by::By;
 use super::api::{Change, ChangeResult, Down, Failure, Kind, Order, State};
 use super::child::{Child, Dismissal};
 use super::{Herd, Shared, faults, health, later, names, ports, status, until};
 use crate::limits;
 use crate::server::Signal;
-
-/// All orders come over the control channel.
-const BY: Option<&str> = Some("cli");
 
 /// What can be done to a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,14 +56,14 @@ impl fmt::Display for Verb {
 ///
 /// Before anything is done: unknown names, or a start while the herd leaves. After: what went wrong with
 /// some, and which others are done.
-pub async fn carry_out(herd: &Shared, verb: Verb, order: &Order) -> Result<Change, Failure> {
+pub async fn carry_out(herd: &Shared, verb: Verb, order: &Order, by: By) -> Result<Change, Failure> {
     let (chosen, seed) = chosen(&herd.borrow(), verb, order)?;
     if matches!(verb, Verb::Start | Verb::Restart) {
         herd.borrow().not_leaving()?;
     }
     let errands: Vec<_> = chosen
         .into_iter()
-        .map(|index| Errand { herd: herd.clone(), index })
+        .map(|index| Errand { herd: herd.clone(), index, by })
         .map(|errand| spawn_local(errand.run(verb, order.clone())))
         .collect();
     let (mut results, mut failures) = (Vec::new(), Vec::new());
@@ -134,6 +132,7 @@ fn together(failures: Vec<Failure>, done: &[ChangeResult]) -> Failure {
 struct Errand {
     herd: Shared,
     index: usize,
+    by: By,
 }
 
 impl Errand {
@@ -141,7 +140,7 @@ impl Errand {
         let began = Instant::now();
         self.herd.borrow_mut().observe();
         let before = Before::of(&self.herd.borrow(), self.index);
-        info!("{verb} {} (cli)", self.name());
+        info!("{verb} {} ({})", self.name(), self.by);
         let changed = match verb {
             Verb::Kill => self.end(if order.power { Dismissal::PowerCut } else { Dismissal::Kill }).await?,
             Verb::Stop => self.end(Dismissal::Stop).await?,
@@ -159,7 +158,7 @@ impl Errand {
         }
         if let Some(ms) = order.for_ms.filter(|_| changed) {
             let state = self.child(Child::state);
-            later::undo(&self.herd, self.index, state, Duration::from_millis(ms).min(limits::FAULT_MAX));
+            later::undo(&self.herd, self.index, state, Duration::from_millis(ms).min(limits::FAULT_MAX), self.by);
         }
         let ends = changed && matches!(verb, Verb::Kill | Verb::Stop | Verb::Restart | Verb::Panic);
         let lost = if ends { before.clone() } else { Before { state: before.state, ..Before::default() } };
@@ -168,7 +167,7 @@ impl Errand {
 
     /// Ends the server, asking first if it is a stop; says whether there was anything to end.
     async fn end(&self, how: Dismissal) -> Result<bool, Failure> {
-        let Some(life) = self.child_mut(|child| child.dismiss(how, BY)) else { return Ok(false) };
+        let Some(life) = self.child_mut(|child| child.dismiss(how, Some(self.by))) else { return Ok(false) };
         let patience = match how {
             Dismissal::Stop => limits::LEAVE_MAX,
             Dismissal::Kill | Dismissal::PowerCut => limits::KILL_MAX,
@@ -177,7 +176,7 @@ impl Errand {
             return Ok(true);
         }
         if how == Dismissal::Stop {
-            self.child_mut(|child| child.dismiss(Dismissal::Kill, BY));
+            self.child_mut(|child| child.dismiss(Dismissal::Kill, Some(self.by)));
             if self.is_over(life, limits::KILL_MAX).await {
                 return Ok(true);
             }
@@ -206,7 +205,7 @@ impl Errand {
         herd.not_leaving()?;
         let listener = ports::bind(&herd.config.servers[self.index])
             .inspect_err(|failure| herd.children[self.index].could_not_start(&failure.message))?;
-        herd.start(self.index, listener, BY)
+        herd.start(self.index, listener, Some(self.by))
     }
 
     /// Waits until this life answers, or is paused, which is somebody else's wish.
@@ -277,7 +276,7 @@ impl Errand {
         });
         match reached.await {
             Some(Ok(())) => {
-                self.child_mut(|child| child.set_by(BY));
+                self.child_mut(|child| child.set_by(Some(self.by)));
                 Ok(true)
             }
             Some(Err(failure)) => Err(failure),

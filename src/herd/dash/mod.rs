@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use tokio::task::spawn_local;
 use tracing::info;
 
+use super::api::by::DASH;
 use super::api::{Dash, DashOrder, Failure, Kind};
 use super::entrance::Entrance;
 use super::{Event, Herd, control, ports};
@@ -92,7 +93,7 @@ fn bind(port: Option<u16>) -> Result<TcpListener, Failure> {
 
 fn router(config: Arc<Config>, events: mpsc::Sender<Event>, guard: Arc<Guard>) -> axum::Router {
     let log = get(move |query| tail::log(config.clone(), query));
-    let router = page::routes(control::shared_routes().route("/v1/log", log));
+    let router = page::routes(control::shared_routes(DASH).route("/v1/log", log));
     control::finished(router)
         .layer(from_fn_with_state(guard, guard::guard))
         .layer(map_response(guard::armoured))
