@@ -116,7 +116,7 @@ pub enum Command {
     #[command(
         visible_alias = "status",
         before_help = "Example: herdctl ps --check && echo all is well",
-        after_help = "ISLANDS are groups of running servers that can reach each other over live links; the herd has converged when the servers of each island know the same.",
+        after_help = "ISLANDS are groups of running servers that can reach each other over live links that are not cut; the herd has converged when the servers of each island know the same.",
         help_template = TEMPLATE
     )]
     Ps(Ps),

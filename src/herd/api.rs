@@ -53,7 +53,7 @@ pub struct Summary {
     /// Links with something wrong, once for each thing that is.
     #[serde(default)]
     pub faults: usize,
-    /// Connected components of running servers over live links.
+    /// Connected components of running servers over links that are live and not cut.
     pub islands: usize,
     /// Every two running servers of one island hold equal atlases.
     pub converged: bool,

@@ -41,7 +41,9 @@ pub fn summary(herd: &Herd) -> Summary {
     let (config, children) = (&*herd.config, &*herd.children);
     let in_state = |state| children.iter().filter(|child| child.state() == state).count();
     let live = live_links(config, children);
-    let islands = islands_over(children, &live);
+    // What a silent cut separates is apart at once; that the link is dead is noticed later.
+    let whole: Vec<Link> = live.iter().copied().filter(|link| !herd.faults.is_cut(*link)).collect();
+    let islands = islands_over(children, &whole);
     let here = || children.iter().filter(|child| !child.is_elsewhere());
     let down = here().filter(|child| child.vitals().is_none()).count();
     Summary {

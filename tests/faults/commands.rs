@@ -78,6 +78,11 @@ fn a_cut_says_which_islands_it_leaves_and_a_partition_is_healed_whole() {
     assert!(apart.code == 7 && apart.err.contains("for one, "), "{apart:?}");
     assert!(field.run("whereis left").out.contains("Bona      –"), "{:?}", field.run("whereis left"));
 
+    assert_eq!(field.run("heal --all").code, 0);
+    wait_until("the links to be up", || field.run("ps --check").code == 0);
+    let silent = field.json("partition Clark,Jaquez --silent --json");
+    assert_eq!(silent["summary"]["islands"], 2, "apart at once, and noticed later");
+
     let again = field.json("partition --isolate Bona --json");
     assert_eq!((again["set"].as_array().unwrap().len(), again["healed"].as_array().unwrap().len()), (3, 2));
     assert_eq!(field.json("heal --all --json")["healed"].as_array().unwrap().len(), 3);

@@ -54,6 +54,11 @@ fn is_one_herd(herd: &mut Served, from: &Field) {
     assert_eq!(from.json("ps --json")["summary"]["islands"], 2);
     assert_eq!(from.json("heal --all --json")["healed"].as_array().unwrap().len(), 2);
     assert_eq!(from.run("wait --converged").code, 0);
+    wait_until("the links to be up", || from.run("ps --check").code == 0);
+    let silent = from.json("partition Clark,Jaquez --silent --json");
+    assert_eq!(silent["summary"]["islands"], 2, "apart at once, and noticed later: {silent}");
+    assert_eq!(from.json("heal --all --json")["healed"].as_array().unwrap().len(), 2);
+    assert_eq!(from.run("wait --converged").code, 0);
     assert_eq!(from.json("links --json")["faults"].as_array().unwrap().len(), 0);
 
     let late = from.json("delay Bona Clark 20ms --jitter 5ms --json");

@@ -123,9 +123,9 @@ fn towards(me: &str, fault: &FaultStatus) -> Option<FaultStatus> {
 
 fn summary(config: &Config, servers: &[ServerStatus], links: &[LinkStatus], faults: &[FaultStatus]) -> Summary {
     let in_state = |state| servers.iter().filter(|server| server.state == state).count();
-    let live =
-        config.links.iter().zip(links).filter(|(_, status)| status.up).map(|(link, _)| *link).collect::<Vec<_>>();
-    let island = islands(&running(servers), &live);
+    let live = || config.links.iter().zip(links).filter(|(_, status)| status.up).map(|(link, _)| *link);
+    let whole: Vec<Link> = live().filter(|link| !is_cut(config, *link, faults)).collect();
+    let island = islands(&running(servers), &whole);
     let is_alike = |(nth, first): (usize, &Option<usize>)| {
         first.is_none_or(|first| {
             servers[nth].digest == servers[first].digest && servers[nth].knows == servers[first].knows
@@ -138,7 +138,7 @@ fn summary(config: &Config, servers: &[ServerStatus], links: &[LinkStatus], faul
         paused: in_state(State::Paused),
         down: servers.iter().filter(|server| server.uptime_ms.is_none()).count(),
         links: links.len(),
-        links_up: live.len(),
+        links_up: live().count(),
         faults: faults.len(),
         islands: island.iter().enumerate().filter(|(nth, first)| **first == Some(*nth)).count(),
         // Of who does not answer nobody can say that it knows the same.
@@ -152,18 +152,20 @@ fn running(servers: &[ServerStatus]) -> Vec<bool> {
 
 /// The running servers that can reach each other, by the links that are not cut.
 pub fn uncut_islands(config: &Config, ps: &Ps) -> Vec<Vec<String>> {
-    let is_cut = |link: &&Link| {
-        let ends = [&config.servers[link.dialer].name, &config.servers[link.listener].name];
-        let is_on = |fault: &FaultStatus| ends.contains(&&fault.from) && ends.contains(&&fault.to);
-        ps.faults.iter().any(|fault| matches!(fault.wrong, Wrong::Cut { .. }) && is_on(fault))
-    };
-    let whole: Vec<Link> = config.links.iter().filter(|link| !is_cut(link)).copied().collect();
+    let whole: Vec<Link> = config.links.iter().filter(|link| !is_cut(config, **link, &ps.faults)).copied().collect();
     let island = islands(&running(&ps.servers), &whole);
     let members = |first: usize| {
         let names = ps.servers.iter().zip(&island).filter(move |(_, of)| **of == Some(first));
         names.map(|(server, _)| server.name.clone()).collect::<Vec<_>>()
     };
     (0..island.len()).map(members).filter(|members| !members.is_empty()).collect()
+}
+
+/// Whether a link is cut, in either direction.
+fn is_cut(config: &Config, link: Link, faults: &[FaultStatus]) -> bool {
+    let ends = [&config.servers[link.dialer].name, &config.servers[link.listener].name];
+    let is_on = |fault: &FaultStatus| ends.contains(&&fault.from) && ends.contains(&&fault.to);
+    faults.iter().any(|fault| matches!(fault.wrong, Wrong::Cut { .. }) && is_on(fault))
 }
 
 /// Who knows what. A server that only tells of those that moved last is not asked for the others.
