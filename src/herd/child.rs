@@ -396,6 +396,7 @@ impl Child {
                 Some(format!("was killed and did not end within {ms} ms; its thread still runs"))
             }
             Some(_) if self.state == State::Paused => Some("accepts, does not answer".into()),
+            Some(life) if life.vitals.shortage().note().is_some() => life.vitals.shortage().note().map(Into::into),
             Some(_) if self.places != Condition::Fine => self.places.note().map(Into::into),
             _ => self.note.clone(),
         }

@@ -2,18 +2,19 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::rc::Rc;
 
 use nix::sys::resource::{Resource, getrlimit};
 use socket2::{SockRef, TcpKeepalive};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use super::connection;
 use super::socket::Socket;
 use super::state::Server;
+use super::vitals::Shortage;
 use crate::limits;
 
 /// Where connections come in; closed for a while when there are no descriptors left.
@@ -25,14 +26,6 @@ pub(super) struct Door {
     kept_from: u64,
 }
 
-/// What a door is short of, from bad to worse.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Shortage {
-    Nothing,
-    DescriptorsForClients,
-    Descriptors,
-}
-
 impl Door {
     pub(super) fn new() -> Self {
         // Without a limit there is nothing to keep.
@@ -41,12 +34,21 @@ impl Door {
         Self { closed: false, short_of: Shortage::Nothing, kept_from: allowed - kept }
     }
 
-    pub(super) fn is_open(&self) -> bool {
-        !self.closed
+    pub(super) fn is_short(&self) -> bool {
+        self.short_of != Shortage::Nothing
     }
 
-    pub(super) fn open(&mut self) {
+    /// Whether there are descriptors again, though nobody has come to show it.
+    pub(super) fn look(&mut self, server: &Rc<Server>, listener: &TcpListener) {
         self.closed = false;
+        let one_more = listener.as_fd().try_clone_to_owned();
+        if one_more.is_ok_and(|one_more| !self.is_kept(&one_more)) {
+            self.has_enough(server);
+        }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        !self.closed
     }
 
     pub(super) fn admit(
@@ -57,11 +59,10 @@ impl Door {
     ) {
         match accepted {
             Ok((stream, address)) => {
-                // The kernel gives the lowest that is free, so the number says how many are in use.
-                let is_kept = u64::from(stream.as_raw_fd().unsigned_abs()) >= self.kept_from;
+                let is_kept = self.is_kept(&stream);
                 if !is_kept {
-                    self.has_enough();
-                } else if self.becomes(Shortage::DescriptorsForClients) {
+                    self.has_enough(server);
+                } else if self.becomes(server, Shortage::DescriptorsForClients) {
                     warn!("no descriptors are left for clients; only neighbours are let in");
                 }
                 seat(server, tasks, stream, address, is_kept);
@@ -70,22 +71,29 @@ impl Door {
             Err(why) if why.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(why) => {
                 self.closed = true;
-                if self.becomes(Shortage::Descriptors) {
+                if self.becomes(server, Shortage::Descriptors) {
                     warn!("cannot accept connections: {why}; trying on");
                 }
             }
         }
     }
 
+    /// The kernel gives the lowest that is free, so the number says how many are in use.
+    fn is_kept(&self, descriptor: &impl AsRawFd) -> bool {
+        u64::from(descriptor.as_raw_fd().unsigned_abs()) >= self.kept_from
+    }
+
     /// Whether that is worse than what has been said.
-    fn becomes(&mut self, shortage: Shortage) -> bool {
+    fn becomes(&mut self, server: &Rc<Server>, shortage: Shortage) -> bool {
         let is_worse = shortage > self.short_of;
         self.short_of = self.short_of.max(shortage);
+        server.vitals.show_shortage(self.short_of);
         is_worse
     }
 
-    fn has_enough(&mut self) {
+    fn has_enough(&mut self, server: &Rc<Server>) {
         if std::mem::replace(&mut self.short_of, Shortage::Nothing) != Shortage::Nothing {
+            server.vitals.show_shortage(Shortage::Nothing);
             info!("accepting connections again");
         }
     }

@@ -222,7 +222,7 @@ async fn live(seat: Seat, journal: Journal, archive: Option<Archive>, bus: Optio
                 Order::Die => return Ok(()),
             },
             accepted = listener.accept(), if door.is_open() => door.admit(&server, &mut tasks, accepted),
-            () = sleep(limits::ACCEPT_PAUSE), if !door.is_open() => door.open(),
+            () = sleep(limits::ACCEPT_PAUSE), if door.is_short() => door.look(&server, &listener),
             Some(ended) = tasks.join_next() => contain(ended),
             Ok(()) = faults.changed() => server.suffer(&faults.borrow_and_update()),
             Some(question) = questions.recv() => question::answer(&server, question),

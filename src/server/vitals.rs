@@ -38,6 +38,7 @@ pub struct Vitals {
     /// All at nought in a server that is no bridge to a bus.
     pub bus: Bus,
     places: AtomicU8,
+    shortage: AtomicU8,
     /// One entry a neighbour, in the order of [`Config::links`](crate::config::Config::links).
     pub neighbours: Box<[Neighbour]>,
     /// Rung whenever the phase, a link's liveness or the provider of places has changed; whoever waits reads the levels again.
@@ -111,6 +112,27 @@ pub enum Phase {
     Stopping,
 }
 
+/// What a server is short of for those who connect, from bad to worse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Shortage {
+    Nothing,
+    DescriptorsForClients,
+    Descriptors,
+}
+
+impl Shortage {
+    /// What a person should know; nothing if all is well.
+    #[must_use]
+    pub fn note(self) -> Option<&'static str> {
+        match self {
+            Self::Nothing => None,
+            Self::DescriptorsForClients => Some("no descriptors are left for clients; only neighbours are let in"),
+            Self::Descriptors => Some("no descriptors are left; nobody is let in"),
+        }
+    }
+}
+
 impl Vitals {
     /// The levels of a server that has not started, with these neighbours.
     pub fn new(neighbours: impl IntoIterator<Item = usize>, changed: Arc<Notify>) -> Self {
@@ -127,6 +149,7 @@ impl Vitals {
             archive: Archive::default(),
             bus: Bus::default(),
             places: AtomicU8::new(Condition::Fine as u8),
+            shortage: AtomicU8::new(Shortage::Nothing as u8),
             neighbours: neighbours.into_iter().map(Neighbour::new).collect(),
             changed,
         }
@@ -179,6 +202,19 @@ impl Vitals {
         if self.places.swap(condition as u8, Relaxed) != condition as u8 {
             self.changed.notify_waiters();
         }
+    }
+
+    /// What it is short of for those who connect.
+    pub fn shortage(&self) -> Shortage {
+        match self.shortage.load(Relaxed) {
+            0 => Shortage::Nothing,
+            1 => Shortage::DescriptorsForClients,
+            _ => Shortage::Descriptors,
+        }
+    }
+
+    pub(super) fn show_shortage(&self, shortage: Shortage) {
+        self.shortage.store(shortage as u8, Relaxed);
     }
 
     /// How many links are live, as this server sees it.
