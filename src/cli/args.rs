@@ -231,7 +231,7 @@ pub enum Command {
     /// Take a client's location out of every running server
     #[command(
         before_help = "Example: herdctl forget kiwi.cs.ucla.edu",
-        after_help = "For a location with a time far in the future, which nothing can replace. The servers' protocol has no word for it: a server that cannot be reached now (paused, hung) still knows, and tells the others when it comes back; so do an archive on disk and a bus. The answer says what may bring it back; then forget once more. Where each server is a process of its own, all of them are told.",
+        after_help = "For a location with a time far in the future, which nothing can replace. The servers' protocol has no word for it: a server that cannot be reached now (paused, hung) still knows, and tells the others when it comes back; so do an archive on disk and a bus. The answer says what may bring it back; then forget once more. Where each server is a process of its own, all of them are told. A client that nobody knows is forgotten already: that succeeds and changes nothing.",
         help_template = TEMPLATE
     )]
     Forget(Forget),

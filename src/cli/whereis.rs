@@ -126,13 +126,16 @@ fn show_forgotten(forgotten: &Forgotten, out: &mut Output) -> Result<(), Stop> {
         let note = out.message_pen().ink(term::WARN, "  it may come back:");
         out.message(&format!("{note} {}", escape::text(why)));
     }
+    if !forgotten.changed {
+        out.hint("herdctl whereis --all");
+    }
     Ok(())
 }
 
 fn forgotten_line(forgotten: &Forgotten, pen: Pen) -> String {
     let client = escape::text(&forgotten.client);
     match forgotten.forgot.is_empty() {
-        true => format!("{} no server that was asked knows {client}", pen.ink(term::DIM, "·")),
+        true => format!("{} nothing to forget: no server that was asked knows {client}", pen.ink(term::DIM, "·")),
         false => {
             let servers: Vec<_> = forgotten.forgot.iter().map(|name| escape::text(name).into_owned()).collect();
             format!("{} {client} forgotten by {}", pen.ink(term::GOOD, "✔"), human::list(&servers))

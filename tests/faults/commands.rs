@@ -181,5 +181,9 @@ fn what_is_forgotten_is_gone_and_what_could_bring_it_back_is_said() {
     let again = field.json("forget future --json");
     assert_eq!((&again["changed"], &again["may_return"]), (&Value::Bool(true), &Value::Array(Vec::new())));
     assert_eq!(field.run("whereis future").code, 8);
+    let nobody = field.run("forget futrue");
+    assert_eq!((nobody.code, nobody.out.as_str()), (0, "· nothing to forget: no server that was asked knows futrue\n"));
+    assert!(nobody.err.contains("hint: herdctl whereis --all"), "{nobody:?}");
+    assert_eq!(field.json("forget futrue --json")["changed"], false);
     assert_eq!(field.run("whereis --all").code, 0);
 }
