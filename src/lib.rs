@@ -23,7 +23,7 @@
 //!
 //! In this order; arrows point at what may be imported, and nothing points back:
 //! `main ─▶ cli ─▶ herd ─▶ server ─▶ protocol`, `server ─▶ places`, `cli ─▶ judge ─▶ protocol`; `config` and
-//! `limits` are leaves, and `keyfile` and `tls` know only them.
+//! `limits` are leaves, `keyfile` and `tls` know only them, and `logbook` knows nothing but files.
 //!
 //! | module | what lives there |
 //! |---|---|
@@ -34,6 +34,7 @@
 //! | [`judge`] | **the judge, pure**: a history of calls and faults in, whether the promises were kept out |
 //! | [`places`] | what is near a point: embedded places, Google's, the user's own |
 //! | [`config`] | `herd.toml`, whole and proven before anything starts |
+//! | [`logbook`] | what stands in the log files: records, rotation, the order of events |
 //! | [`tls`], [`keyfile`] | certificates at both ends of a link, and files that only their owner may read |
 //! | [`limits`] | every limit, with its unit and its reason |
 //!
@@ -66,6 +67,7 @@ pub mod herd;
 pub mod judge;
 pub mod keyfile;
 pub mod limits;
+pub mod logbook;
 pub mod places;
 pub mod protocol;
 pub mod server;

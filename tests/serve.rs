@@ -5,6 +5,7 @@ mod events;
 mod farewell;
 mod health;
 mod herdwide;
+mod logs;
 mod names;
 mod watch;
 

@@ -1,14 +1,11 @@
-//! `logs`: the servers' log files, merged in the order of events.
+//! `logs`: the servers' log files, merged in the order of events; where each server is a process of its own, in that order
+//! of each, and between them by time.
 //!
 //! Reads files only, so it works with no herd running. The same follower shows the logs of a foreground `up`.
 //! Never loads a file into memory and never leaves anything out without saying so.
 
-mod merge;
-mod record;
 mod show;
 pub mod sieve;
-mod stream;
-mod tail;
 
 use std::io;
 use std::path::PathBuf;
@@ -22,12 +19,14 @@ use super::{Done, Exit};
 use crate::cli::when;
 use crate::config::Config;
 use crate::herd::api::{Failure, Kind};
+use crate::logbook::braid::{Braid, HOLD};
+use crate::logbook::merge::Item;
+use crate::logbook::record::{NO_RUN, Record, Run};
+use crate::logbook::stream::{self, Piece, Start, Stream};
+use crate::logbook::tail;
 use jiff::{SignedDuration, Timestamp};
-use merge::{Item, Merge};
-use record::{NO_RUN, Record, Run};
 use show::{Name, Show};
 use sieve::{Picked, Sieve};
-use stream::{Piece, Start, Stream};
 
 /// The name of the supervisor's own log.
 const HERD: &str = "herd";
@@ -61,13 +60,11 @@ pub fn run(args: &args::Logs, session: &mut Session) -> Done {
         session.out.message(&format!("no logs yet in {}", session.path(&book.folder)));
         return Ok(Exit::Fine);
     }
-    let (starts, leaves_out) = starts(&wanted, &chains, lines).map_err(|why| book.unreadable(&why))?;
+    let (starts, leaves_out) = starts(&wanted, &book, &chains, lines)?;
     if let (true, Lines::Last(n)) = (leaves_out, lines) {
         session.out.message(&format!("the last {n} records; all of them: herdctl logs -n all"));
     }
-    let run = starts.iter().map(|start| start.run).max().unwrap_or(NO_RUN);
-    let mut reader =
-        Reader { merge: book.merge(chains, &starts), show, wanted, run, begun: None, logs: session.path(&book.folder) };
+    let mut reader = Reader::new(&book, chains, &starts, show, wanted, session.path(&book.folder));
     let read = if args.follow { reader.follow(&mut session.out) } else { reader.print(&mut session.out) };
     read.map_err(|trouble| trouble.stop(&book))?;
     Ok(Exit::Fine)
@@ -93,7 +90,7 @@ fn sieve(args: &args::Logs, picked: Option<Picked>) -> Result<Sieve, Failure> {
 }
 
 /// Where to begin for so many lines, and whether something wanted stands before that.
-fn starts(wanted: &Sieve, chains: &[Vec<Piece>], lines: Lines) -> io::Result<(Vec<Start>, bool)> {
+fn starts(wanted: &Sieve, book: &Book, chains: &[Vec<Piece>], lines: Lines) -> Result<(Vec<Start>, bool), Failure> {
     match lines {
         Lines::All => Ok((vec![Start::ALL; chains.len()], false)),
         Lines::Last(n) => {
@@ -101,13 +98,13 @@ fn starts(wanted: &Sieve, chains: &[Vec<Piece>], lines: Lines) -> io::Result<(Ve
                 Some(record) => wanted.shows(log, record),
                 None => wanted.shows_torn(log),
             };
-            let tail = tail::tail(chains, n, shown)?;
+            let tail = tail::tail(chains, &book.processes(), n, shown).map_err(|why| book.unreadable(&why))?;
             Ok((tail.starts, tail.leaves_out))
         }
     }
 }
 
-/// The logs of one herd.
+/// The logs of one herd, those of one process beside each other.
 struct Book {
     folder: PathBuf,
     logs: Vec<Name>,
@@ -116,8 +113,11 @@ struct Book {
 impl Book {
     /// From herd.toml; from the running herd where only its socket was named.
     fn of(session: &mut Session) -> Result<Self, Failure> {
-        if session.target()?.config.is_some() {
-            return Ok(Self::of_config(&session.config()?.0));
+        let target = session.target()?;
+        if target.config.is_some() {
+            let config = session.config()?.0;
+            let is_one = target.processes.is_empty();
+            return Ok(if is_one { Self::of_config(&config) } else { Self::of_processes(&config) });
         }
         let ps = session.client()?.ps()?;
         Ok(Self::new(ps.logs.into(), ps.servers.into_iter().map(|server| server.name)))
@@ -127,9 +127,20 @@ impl Book {
         Self::new(config.log.directory.clone(), config.servers.iter().map(|server| server.name.clone()))
     }
 
+    /// Each process has a folder in the herd's; what stands beside them is of a supervisor that was up before.
+    fn of_processes(config: &Config) -> Self {
+        let mut book = Self::of_config(config);
+        for (place, server) in config.servers.iter().enumerate() {
+            let process = Some(server.name.clone());
+            book.logs.push(Name { name: server.name.clone(), place: Some(place), process: process.clone() });
+            book.logs.push(Name { name: HERD.into(), place: None, process });
+        }
+        book
+    }
+
     fn new(folder: PathBuf, servers: impl Iterator<Item = String>) -> Self {
-        let herd = Name { name: HERD.into(), place: None };
-        let servers = servers.enumerate().map(|(place, name)| Name { name, place: Some(place) });
+        let herd = Name { name: HERD.into(), place: None, process: None };
+        let servers = servers.enumerate().map(|(place, name)| Name { name, place: Some(place), process: None });
         Self { folder, logs: servers.chain([herd]).collect() }
     }
 
@@ -139,23 +150,39 @@ impl Book {
         if typed.is_empty() {
             return Ok((self, None));
         }
-        let known: Vec<&str> = self.logs.iter().map(|log| log.name.as_str()).collect();
+        let mut known: Vec<&str> = Vec::new();
+        for log in &self.logs {
+            if !known.contains(&log.name.as_str()) {
+                known.push(&log.name);
+            }
+        }
         let place = session.target().map_or_else(|_| "herd.toml".to_owned(), |target| target.name);
         let picked = typed.iter().map(|typed| names::pick(typed, &known, &place)).collect::<Result<Vec<_>, _>>()?;
-        let names: Vec<String> = picked.iter().map(|&log| self.logs[log].name.clone()).collect();
+        let names: Vec<String> = picked.iter().map(|&name| known[name].to_owned()).collect();
         self.logs.retain(|log| follow || log.place.is_none() || names.contains(&log.name));
-        let is_picked = |nth: &usize| names.contains(&self.logs[*nth].name);
-        let logs = (0..self.logs.len()).filter(is_picked).collect();
-        let herd = self.logs.len() - 1;
-        Ok((self, Some(Picked { logs, herd, names })))
+        let all = || 0..self.logs.len();
+        let logs = all().filter(|&nth| names.contains(&self.logs[nth].name)).collect();
+        let herds = all().filter(|&nth| self.logs[nth].place.is_none()).collect();
+        Ok((self, Some(Picked { logs, herds, names })))
     }
 
     fn names(&self) -> Vec<Name> {
         self.logs.clone()
     }
 
+    /// Of each log, the number of the process that writes it.
+    fn processes(&self) -> Vec<usize> {
+        let (mut processes, mut last) = (Vec::new(), 0);
+        for (nth, log) in self.logs.iter().enumerate() {
+            last += usize::from(nth > 0 && self.logs[nth - 1].process != log.process);
+            processes.push(last);
+        }
+        processes
+    }
+
     fn path(&self, log: &Name) -> PathBuf {
-        self.folder.join(format!("{}.log", log.name))
+        let folder = log.process.as_ref().map_or_else(|| self.folder.clone(), |process| self.folder.join(process));
+        folder.join(format!("{}.log", log.name))
     }
 
     fn chains(&self) -> Result<Vec<Vec<Piece>>, Failure> {
@@ -163,9 +190,13 @@ impl Book {
         self.logs.iter().map(chain).collect()
     }
 
-    fn merge(&self, chains: Vec<Vec<Piece>>, starts: &[Start]) -> Merge {
-        let streams = self.logs.iter().zip(chains).zip(starts);
-        Merge::new(streams.map(|((log, pieces), start)| Stream::new(&self.path(log), pieces, *start)).collect())
+    fn braid(&self, chains: Vec<Vec<Piece>>, starts: &[Start]) -> Braid {
+        let mut processes: Vec<Vec<Stream>> = Vec::new();
+        for (((log, process), pieces), start) in self.logs.iter().zip(self.processes()).zip(chains).zip(starts) {
+            processes.resize_with(process + 1, Vec::new);
+            processes[process].push(Stream::new(&self.path(log), pieces, *start));
+        }
+        Braid::new(processes)
     }
 
     fn unreadable(&self, why: &io::Error) -> Failure {
@@ -211,25 +242,37 @@ enum Pace {
 
 /// Merged logs on their way to a person.
 struct Reader {
-    merge: Merge,
+    logs: Braid,
     show: Show,
     wanted: Sieve,
-    /// The run whose records are being shown.
-    run: Run,
+    /// Of each log, the number of its process.
+    processes: Vec<usize>,
+    /// The run of each process whose records are being shown.
+    runs: Vec<Run>,
     /// That it has begun, which is still to be shown.
-    begun: Option<String>,
+    begun: Vec<Option<String>>,
     /// Where the logs are, for a person.
-    logs: String,
+    folder: String,
 }
 
 impl Reader {
+    fn new(book: &Book, chains: Vec<Vec<Piece>>, starts: &[Start], show: Show, wanted: Sieve, folder: String) -> Self {
+        let processes = book.processes();
+        let many = processes.last().map_or(0, |last| last + 1);
+        let mut runs = vec![NO_RUN; many];
+        for (start, &process) in starts.iter().zip(&processes) {
+            runs[process] = runs[process].max(start.run);
+        }
+        Self { logs: book.braid(chains, starts), show, wanted, processes, runs, begun: vec![None; many], folder }
+    }
+
     /// Shows what there is.
     fn print(&mut self, out: &mut Output) -> Result<(), Trouble> {
-        while self.merge.take_in(Instant::now())? {
-            self.put(Instant::now(), out)?;
+        while self.logs.take_in(Instant::now())? {
+            self.put(Instant::now(), Instant::now(), out)?;
         }
-        self.merge.take_rests(Instant::now());
-        self.put(Instant::now(), out)?;
+        self.logs.take_rests(Instant::now());
+        self.put(Instant::now(), Instant::now(), out)?;
         out.flush()?;
         Ok(())
     }
@@ -238,7 +281,7 @@ impl Reader {
     fn follow(&mut self, out: &mut Output) -> Result<(), Trouble> {
         // What stood there when we came is in order but for its end, which was written while others still wrote.
         let settled = SignedDuration::try_from(GAP_MAX).ok().and_then(|gap| Timestamp::now().checked_sub(gap).ok());
-        self.merge.is_settled_before(settled.map(when::rfc3339));
+        self.logs.is_settled_before(settled.map(when::rfc3339).as_deref());
         loop {
             if !self.look(Some(GAP_MAX), Pace::All, out)? {
                 std::thread::sleep(LOOK_EVERY);
@@ -250,42 +293,42 @@ impl Reader {
     /// to be shown at once. Nothing is taken to be missing that a look at the files since then would have found: a
     /// reader may have been busy, or its own reader slow, for longer than that.
     fn look(&mut self, wait: Option<Duration>, pace: Pace, out: &mut Output) -> Result<bool, Trouble> {
-        for (log, gap) in self.merge.refresh()? {
+        for (log, gap) in self.logs.refresh()? {
             out.stream(&self.show.gap(log, &gap))?;
         }
         if pace == Pace::NeverLag {
-            self.merge.hurry()?;
+            self.logs.hurry()?;
         }
         let now = Instant::now();
-        let is_more = self.merge.take_in(now)?;
-        let ripe = wait.and_then(|wait| now.checked_sub(wait)).unwrap_or(now);
-        let shown = self.put(ripe, out)?;
+        let is_more = self.logs.take_in(now)?;
+        let before = |wait: Option<Duration>| wait.and_then(|wait| now.checked_sub(wait)).unwrap_or(now);
+        let shown = self.put(before(wait), before(wait.map(|wait| wait.min(HOLD))), out)?;
         out.flush()?;
         Ok(is_more && shown > 0)
     }
 
     /// Shows what is ripe, and says how many lines that was, hidden ones included.
-    fn put(&mut self, ripe: Instant, out: &mut Output) -> Result<usize, Trouble> {
+    fn put(&mut self, ripe: Instant, held: Instant, out: &mut Output) -> Result<usize, Trouble> {
         let mut taken = 0;
-        while let Some(item) = self.merge.next(ripe) {
+        while let Some(item) = self.logs.next(ripe, held) {
             taken += 1;
             match item {
-                Item::Line { log, line } => self.put_line(log, &line, out)?,
-                Item::Skipped { records } => out.stream(&self.show.skipped(records, &self.logs))?,
+                Item::Line { log, line, .. } => self.put_line(log, &line, out)?,
+                Item::Skipped { records } => out.stream(&self.show.skipped(records, &self.folder))?,
             }
         }
         Ok(taken)
     }
 
     fn put_line(&mut self, log: usize, line: &[u8], out: &mut Output) -> Result<(), Stop> {
-        let record = Record::read(line);
+        let (record, process) = (Record::read(line), self.processes[log]);
         if let Some((record, run)) = record.and_then(|record| Some((record, record.run_begins()?))) {
-            // Each file says it; once is enough.
-            if std::mem::replace(&mut self.run, run) != run {
-                self.begun = Some(self.show.run(log, &record));
+            // Each file of a process says it; once is enough.
+            if std::mem::replace(&mut self.runs[process], run) != run {
+                self.begun[process] = Some(self.show.run(log, &record));
             }
             // Where not everything is shown, a run without anything to show is none.
-            return if self.wanted.asks() { Ok(()) } else { self.put_begun(out) };
+            return if self.wanted.asks() { Ok(()) } else { self.put_begun(process, out) };
         }
         // An empty line is the end of a torn one, written by who came after.
         let is_shown = match &record {
@@ -293,14 +336,14 @@ impl Reader {
             None => !line.is_empty() && self.wanted.shows_torn(log),
         };
         if is_shown {
-            self.put_begun(out)?;
+            self.put_begun(process, out)?;
             out.stream(&self.show.line(log, line))?;
         }
         Ok(())
     }
 
-    fn put_begun(&mut self, out: &mut Output) -> Result<(), Stop> {
-        self.begun.take().map_or(Ok(()), |begun| out.stream(&begun))
+    fn put_begun(&mut self, process: usize, out: &mut Output) -> Result<(), Stop> {
+        self.begun[process].take().map_or(Ok(()), |begun| out.stream(&begun))
     }
 }
 
@@ -321,9 +364,7 @@ impl Live {
         let chains = book.chains()?;
         let starts: Vec<Start> = chains.iter().map(|pieces| end_of(pieces)).collect();
         let show = Show::new(book.names(), out.pen(), out.json, true);
-        let merge = book.merge(chains, &starts);
-        let wanted = Sieve::default();
-        Ok(Self { reader: Reader { merge, show, wanted, run: NO_RUN, begun: None, logs }, book })
+        Ok(Self { reader: Reader::new(&book, chains, &starts, show, Sieve::default(), logs), book })
     }
 
     /// Begins with the last few records, heartbeats left out.
@@ -333,14 +374,11 @@ impl Live {
     /// As `herdctl logs`.
     pub fn recent(records: usize, session: &mut Session, out: &Output) -> Result<Self, Failure> {
         let book = Book::of(session)?;
-        let wanted = Sieve::default();
-        let chains = book.chains()?;
-        let (starts, _) = starts(&wanted, &chains, Lines::Last(records)).map_err(|why| book.unreadable(&why))?;
+        let (wanted, chains) = (Sieve::default(), book.chains()?);
+        let (starts, _) = starts(&wanted, &book, &chains, Lines::Last(records))?;
         let show = Show::new(book.names(), out.pen(), out.json, true);
-        let run = starts.iter().map(|start| start.run).max().unwrap_or(NO_RUN);
-        let logs = session.path(&book.folder);
-        let merge = book.merge(chains, &starts);
-        Ok(Self { reader: Reader { merge, show, wanted, run, begun: None, logs }, book })
+        let folder = session.path(&book.folder);
+        Ok(Self { reader: Reader::new(&book, chains, &starts, show, wanted, folder), book })
     }
 
     /// Shows what has come. What a slow terminal cannot take is left out and counted.

@@ -6,11 +6,11 @@ use regex::{Captures, Regex};
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
 
-use super::record::{Level, Record};
 use super::sieve::fate;
-use super::stream::Gap;
 use crate::cli::term::{self, Pen};
 use crate::cli::{escape, human};
+use crate::logbook::record::{Level, Record};
+use crate::logbook::stream::Gap;
 
 /// How lines are shown.
 #[derive(Debug, Clone)]
@@ -31,12 +31,26 @@ pub struct Name {
     pub name: String,
     /// The server's place in herd.toml; none for the herd itself.
     pub place: Option<usize>,
+    /// Where the server is a process of its own, that one: its numbers are.
+    pub process: Option<String>,
+}
+
+impl Name {
+    /// As it stands before a line: `Clark`, `herd`, or the process's own `Clark/herd`.
+    pub fn label(&self) -> String {
+        match &self.process {
+            Some(process) if *process != self.name => format!("{process}/{}", self.name),
+            _ => self.name.clone(),
+        }
+    }
 }
 
 #[derive(Serialize)]
 struct Document<'a> {
     t: Option<&'a str>,
     seq: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    process: Option<&'a str>,
     server: &'a str,
     level: Option<&'a str>,
     msg: &'a str,
@@ -45,7 +59,7 @@ struct Document<'a> {
 impl Show {
     /// `prefix`: whether time, number and name stand before the text.
     pub fn new(names: Vec<Name>, pen: Pen, json: bool, prefix: bool) -> Self {
-        let all: Vec<String> = names.iter().map(|name| name.name.clone()).collect();
+        let all: Vec<String> = names.iter().map(Name::label).collect();
         let labels = labels(&names, &all, pen);
         Self { names, labels, pen, json, prefix, grep: None }
     }
@@ -94,7 +108,8 @@ impl Show {
         if self.json {
             return self.document(log, Some(*heading), text);
         }
-        self.pen.ink(term::DIM, &format!("── {text} ──"))
+        let process = self.names[log].process.as_ref().map(|process| format!("{}: ", escape::text(process)));
+        self.pen.ink(term::DIM, &format!("── {}{text} ──", process.unwrap_or_default()))
     }
 
     /// What is missing from a log.
@@ -105,7 +120,7 @@ impl Show {
             }
             Gap::Truncated => "the file was cut off; records may be missing here".to_owned(),
         };
-        self.remark(&self.names[log].name, &what)
+        self.remark(&self.names[log].label(), &what)
     }
 
     /// How many records were left out.
@@ -116,7 +131,7 @@ impl Show {
 
     fn remark(&self, who: &str, what: &str) -> String {
         if self.json {
-            let document = Document { t: None, seq: None, server: who, level: Some("gap"), msg: what };
+            let document = Document { t: None, seq: None, process: None, server: who, level: Some("gap"), msg: what };
             return json(&document);
         }
         self.pen.ink(term::WARN, &format!("── {}: {what} ──", escape::text(who)))
@@ -126,6 +141,7 @@ impl Show {
         json(&Document {
             t: record.map(|record| record.time),
             seq: record.map(|record| record.seq),
+            process: self.names[log].process.as_deref(),
             server: &self.names[log].name,
             level: record.map(|record| record.level.name()),
             msg,
@@ -170,7 +186,7 @@ fn labels(names: &[Name], shown: &[String], pen: Pen) -> Vec<String> {
 
 fn label(name: &Name, widest: usize, pen: Pen) -> String {
     let style = name.place.map_or(term::BOLD, term::of_server);
-    pen.ink(style, &format!("{} |", human::pad(&escape::text(&name.name), widest)))
+    pen.ink(style, &format!("{} |", human::pad(&escape::text(&name.label()), widest)))
 }
 
 fn json(document: &Document) -> String {
@@ -182,7 +198,7 @@ mod tests {
     use super::*;
 
     fn names() -> Vec<Name> {
-        let name = |name: &str, place| Name { name: name.into(), place };
+        let name = |name: &str, place| Name { name: name.into(), place, process: None };
         vec![name("Clark", Some(3)), name("Campbell", Some(2)), name("herd", None)]
     }
 

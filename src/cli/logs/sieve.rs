@@ -3,8 +3,8 @@
 
 use regex::Regex;
 
-use super::record::{Level, Record};
 use crate::cli::escape;
+use crate::logbook::record::{Level, Record};
 
 /// What is wanted of the logs.
 #[derive(Debug, Clone, Default)]
@@ -24,11 +24,12 @@ pub struct Sieve {
     pub picked: Option<Picked>,
 }
 
-/// Some logs of all. Of the herd's own, if it is none of them, what became of these servers is shown.
+/// Some logs of all. Of the herd's own, and its processes', if they are none of them, what became of these servers is
+/// shown.
 #[derive(Debug, Clone)]
 pub struct Picked {
     pub logs: Vec<usize>,
-    pub herd: usize,
+    pub herds: Vec<usize>,
     pub names: Vec<String>,
 }
 
@@ -72,7 +73,7 @@ impl Sieve {
 impl Picked {
     fn wants(&self, log: usize, record: Option<&Record>) -> bool {
         let is_fate = || record.and_then(fate).is_some_and(|(server, _)| self.names.iter().any(|name| name == server));
-        self.logs.contains(&log) || (log == self.herd && is_fate())
+        self.logs.contains(&log) || (self.herds.contains(&log) && is_fate())
     }
 }
 
@@ -124,7 +125,7 @@ mod tests {
         let grep = Some(Regex::new("kiwi|Clark").unwrap());
         check(&Sieve { grep: grep.clone(), ..any() }, [true, false, true]);
         check(&Sieve { grep, invert: true, ..any() }, [false, true, false]);
-        let picked = |logs, server: &str| Some(Picked { logs, herd: 0, names: vec![server.into()] });
+        let picked = |logs, server: &str| Some(Picked { logs, herds: vec![0], names: vec![server.into()] });
         check(&Sieve { picked: picked(vec![0], "Bona"), ..any() }, [true, true, true]);
         check(&Sieve { picked: picked(vec![1], "Clark"), ..any() }, [false, false, true]);
         check(&Sieve { picked: picked(vec![1], "Bona"), ..any() }, [false, false, false]);

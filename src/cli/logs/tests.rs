@@ -52,17 +52,7 @@ impl Folder {
     }
 
     fn reader(&self, lines: Lines) -> (Reader, bool) {
-        let book = self.book();
-        let wanted = Sieve::default();
-        let chains = book.chains().unwrap();
-        let (starts, leaves_out) = starts(&wanted, &chains, lines).unwrap();
-        let pen = crate::cli::term::Pen { styled: false };
-        let show = Show::new(book.names(), pen, false, false);
-        let run = starts.iter().map(|start| start.run).max().unwrap();
-        (
-            Reader { merge: book.merge(chains, &starts), show, wanted, run, begun: None, logs: "./logs".into() },
-            leaves_out,
-        )
+        reader_of(&self.book(), lines)
     }
 
     /// The merged output, a line each, without the marks between runs.
@@ -72,6 +62,14 @@ impl Folder {
         assert!(reader.print(&mut out).is_ok());
         lines_of(&answers)
     }
+}
+
+fn reader_of(book: &Book, lines: Lines) -> (Reader, bool) {
+    let (wanted, chains) = (Sieve::default(), book.chains().unwrap());
+    let (starts, leaves_out) = starts(&wanted, book, &chains, lines).unwrap();
+    let pen = crate::cli::term::Pen { styled: false };
+    let show = Show::new(book.names(), pen, false, false);
+    (Reader::new(book, chains, &starts, show, wanted, "./logs".into()), leaves_out)
 }
 
 fn append(path: &Path, text: &str) {
@@ -274,6 +272,61 @@ fn a_record_waits_for_an_earlier_one_that_is_written_later() {
     assert_eq!(lines_of(&answers), ["one", "two"]);
 }
 
+/// What two processes have logged, each with numbers of its own.
+fn of_processes(folder: &Folder) -> Book {
+    for process in ["Bona", "Clark"] {
+        fs::create_dir_all(folder.path(process)).unwrap();
+    }
+    let at = |us: u32, seq: u32, text: &str| format!("2026-11-23T06:05:52.{us:06}Z #{seq} INFO  {text}\n");
+    folder.write("Bona/Bona.log", &(heading(RUN, "Bona") + &at(10, 1, "b1") + &at(40, 3, "b3")));
+    folder.write("Bona/herd.log", &(heading(RUN, "herd") + &at(12, 2, "b2") + &at(60, 4, "b4")));
+    // Its clock went back between the two.
+    folder.write("Clark/Clark.log", &(heading(NEXT_RUN, "Clark") + &at(20, 1, "c1") + "torn\n" + &at(15, 2, "c2")));
+    folder.write("Clark/herd.log", &(heading(NEXT_RUN, "herd") + &at(50, 3, "c3")));
+    let name = |name: &str, place, process: &str| Name { name: name.into(), place, process: Some(process.into()) };
+    let of = |process: &str, place| [name(process, Some(place), process), name(HERD, None, process)];
+    Book { folder: folder.folder.path().into(), logs: [of("Bona", 0), of("Clark", 1)].concat() }
+}
+
+#[test]
+fn processes_are_merged_by_time_and_each_keeps_its_own_order() {
+    let folder = Folder::new();
+    let book = of_processes(&folder);
+    let printed = |lines| {
+        let (mut out, answers, _) = Output::captured(false);
+        assert!(reader_of(&book, lines).0.print(&mut out).is_ok());
+        answers.text()
+    };
+    let shown =
+        |text: &str| text.lines().filter(|line| !line.starts_with("──")).map(Into::into).collect::<Vec<String>>();
+    let all = printed(Lines::All);
+    assert_eq!(shown(&all), ["b1", "b2", "c1", "torn", "c2", "b3", "c3", "b4"]);
+    for (begun, run) in [("Bona", RUN), ("Clark", NEXT_RUN)] {
+        assert_eq!(all.matches(&format!("── {begun}: herd up since {run}, pid 7 ──\n")).count(), 1, "{all}");
+    }
+    for last in 0..9 {
+        assert_eq!(shown(&printed(Lines::Last(last))), shown(&all)[8 - last.min(8)..], "{last}");
+    }
+}
+
+#[test]
+fn a_record_waits_for_an_earlier_one_of_another_process() {
+    let folder = Folder::new();
+    let (mut reader, _) = reader_of(&of_processes(&folder), Lines::All);
+    let (mut out, answers, _) = Output::captured(false);
+    looked(&mut reader, &mut out);
+    let before = lines_of(&answers).len();
+    let mut look = |wait| {
+        assert!(reader.look(wait, Pace::All, &mut out).is_ok());
+        lines_of(&answers).split_off(before)
+    };
+    folder.write("Bona/Bona.log", "2026-11-23T06:05:52.000080Z #5 INFO  b5\n");
+    assert!(look(Some(GAP_MAX)).is_empty(), "an earlier one may still come");
+    folder.write("Clark/Clark.log", "2026-11-23T06:05:52.000070Z #4 INFO  c4\n");
+    assert_eq!(look(Some(GAP_MAX)), ["c4"]);
+    assert_eq!(look(None), ["c4", "b5"]);
+}
+
 #[test]
 fn a_slow_reader_skips_and_counts_exactly() {
     let folder = Folder::new();
@@ -283,8 +336,7 @@ fn a_slow_reader_skips_and_counts_exactly() {
     let chains = book.chains().unwrap();
     let starts: Vec<Start> = chains.iter().map(|pieces| end_of(pieces)).collect();
     let show = Show::new(book.names(), crate::cli::term::Pen { styled: false }, false, true);
-    let merge = book.merge(chains, &starts);
-    let reader = Reader { merge, show, wanted: Sieve::default(), run: NO_RUN, begun: None, logs: "./logs".into() };
+    let reader = Reader::new(&book, chains, &starts, show, Sieve::default(), "./logs".into());
     let mut live = Live { reader, book };
     let (mut out, answers, _) = Output::captured(false);
     folder.write("Clark.log", &(heading(RUN, "Clark") + &record(1, "one")));

@@ -23,10 +23,36 @@ const KEPT_BYTES: u64 = 16 * 1024;
 /// What comes out, in order.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Item {
-    /// A line of the log with this index.
-    Line { log: usize, line: Vec<u8> },
+    /// A line of the log with this index, and when it was read; none: long ago.
+    Line { log: usize, line: Vec<u8>, arrived: Option<Instant> },
     /// So many records of the herd were left out here; `None`: nobody can tell how many.
     Skipped { records: Option<u64> },
+}
+
+impl Item {
+    /// When it was read; none: long ago.
+    pub fn arrived(&self) -> Option<Instant> {
+        match self {
+            Self::Line { arrived, .. } => *arrived,
+            Self::Skipped { .. } => None,
+        }
+    }
+
+    pub fn line(&self) -> Option<&[u8]> {
+        match self {
+            Self::Line { line, .. } => Some(line),
+            Self::Skipped { .. } => None,
+        }
+    }
+
+    /// The same, where so many other logs are counted first.
+    #[must_use]
+    pub fn of_log_after(self, first: usize) -> Self {
+        match self {
+            Self::Line { log, line, arrived } => Self::Line { log: first + log, line, arrived },
+            skipped @ Self::Skipped { .. } => skipped,
+        }
+    }
 }
 
 pub struct Merge {
@@ -124,7 +150,7 @@ impl Merge {
                 if log.held_bytes >= HELD_BYTES_MAX {
                     break;
                 }
-                let Some(entry) = log.stream.next()? else {
+                let Some(entry) = log.stream.next_line()? else {
                     log.behind = None;
                     break;
                 };
@@ -163,7 +189,7 @@ impl Merge {
             self.logs[first.log].held_bytes -= first.line.len().min(self.logs[first.log].held_bytes);
             if !is_left_out {
                 self.last = Some(first.key);
-                return Some(Item::Line { log: first.log, line: first.line });
+                return Some(Item::Line { log: first.log, line: first.line, arrived: first.arrived });
             }
         }
     }

@@ -161,7 +161,7 @@ impl Stream {
     /// # Errors
     ///
     /// If a file cannot be read.
-    pub fn next(&mut self) -> io::Result<Option<Entry>> {
+    pub fn next_line(&mut self) -> io::Result<Option<Entry>> {
         loop {
             if let Some(end) = memchr::memchr(b'\n', &self.buffer[self.searched..]) {
                 return Ok(Some(self.give(self.searched + end, 1)));
@@ -253,8 +253,8 @@ impl Stream {
         if self.last.run == NO_RUN {
             // What is read from its end on begins with a heading, perhaps after the end of a torn line; it must
             // not be skipped unread.
-            if self.next()?.is_some_and(|first| first.line.is_empty()) {
-                self.next()?;
+            if self.next_line()?.is_some_and(|first| first.line.is_empty()) {
+                self.next_line()?;
             }
         }
         while self.pieces.len() > 1 {
@@ -270,7 +270,7 @@ impl Stream {
             self.clear();
             // The line in whose middle this may be.
             let last = self.last;
-            self.next()?;
+            self.next_line()?;
             self.last = last;
         }
         Ok(true)

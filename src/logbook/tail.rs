@@ -17,27 +17,35 @@ pub struct Tail {
     pub leaves_out: bool,
 }
 
-/// The starts at which the logs, merged, have `wanted` records that are `shown`.
+/// The starts at which the logs, merged, have `wanted` records that are `shown`. `processes` says of each log whose it
+/// is: the order of events within one, the time between them.
 ///
 /// # Errors
 ///
 /// If a file cannot be read.
-pub fn tail(logs: &[Vec<Piece>], wanted: usize, shown: impl Fn(usize, Option<&Record>) -> bool) -> io::Result<Tail> {
+pub fn tail(
+    logs: &[Vec<Piece>],
+    processes: &[usize],
+    wanted: usize,
+    shown: impl Fn(usize, Option<&Record>) -> bool,
+) -> io::Result<Tail> {
     let mut logs = logs.iter().map(|pieces| Backward::new(pieces)).collect::<io::Result<Vec<_>>>()?;
-    let mut heads = BinaryHeap::new();
+    let mut heads = vec![BinaryHeap::new(); processes.iter().max().map_or(0, |last| last + 1)];
     for (nth, log) in logs.iter_mut().enumerate() {
-        heads.extend(log.previous()?.map(|key| (key, nth)));
+        heads[processes[nth]].extend(log.previous()?.map(|key| (key, nth)));
     }
     let mut found = 0;
     while found < wanted {
-        let Some((_, nth)) = heads.pop() else { break };
+        let latest = heads.iter_mut().filter(|heads| !heads.is_empty());
+        let latest = latest.max_by_key(|heads| heads.peek().map(|&(_, nth)| logs[nth].time));
+        let Some((_, nth)) = latest.and_then(BinaryHeap::pop) else { break };
         let log = &mut logs[nth];
         found += usize::from(shown(nth, Record::read(&log.line).as_ref()));
         log.take();
-        heads.extend(log.previous()?.map(|key| (key, nth)));
+        heads[processes[nth]].extend(log.previous()?.map(|key| (key, nth)));
     }
     let starts = logs.iter().map(|log| log.start).collect();
-    Ok(Tail { starts, leaves_out: !heads.is_empty() })
+    Ok(Tail { starts, leaves_out: heads.iter().any(|heads| !heads.is_empty()) })
 }
 
 /// One log, read from its end to its start.
@@ -57,6 +65,8 @@ struct Backward<'a> {
     segment: (u64, Run),
     /// Of the record that was read last; a line that is no record goes with it.
     key: Key,
+    /// The earliest that was read: what stands before it is no later, wherever the clock went.
+    time: Run,
 }
 
 impl<'a> Backward<'a> {
@@ -72,6 +82,7 @@ impl<'a> Backward<'a> {
             block_at: end,
             segment: (end, NO_RUN),
             key: Key { run: [u8::MAX; 27], seq: u64::MAX },
+            time: [u8::MAX; 27],
         };
         if !pieces.is_empty() {
             log.segment = log.segment_before(end)?;
@@ -102,6 +113,7 @@ impl<'a> Backward<'a> {
         // The heading of a file is no event and has no number: it goes with the record after it, as a torn line.
         if let Some(record) = Record::read(&self.line).filter(|record| record.run_begins().is_none()) {
             self.key = Key { run: self.segment.1, seq: record.seq };
+            self.time = record.stamp().min(self.time);
         }
         Ok(Some(self.key))
     }

@@ -70,6 +70,11 @@ impl<'a> Record<'a> {
         Some(Self { time, seq, level, text })
     }
 
+    /// Its time, which orders as its bytes do.
+    pub fn stamp(&self) -> Run {
+        self.time.as_bytes().first_chunk().copied().unwrap_or(NO_RUN)
+    }
+
     /// The run that this file, or what follows in it, belongs to, if this is the heading that says so.
     pub fn run_begins(&self) -> Option<Run> {
         let text = self.text.strip_prefix(HEADER.as_bytes()).filter(|_| self.level == Level::Info)?;

@@ -1,0 +1,82 @@
+//! The logs of a herd of processes: one, by time, and of each process in the order of its own numbers.
+
+use std::collections::HashMap;
+
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
+use super::{SERVERS, Served};
+use crate::commands::Said;
+use crate::schemas;
+use crate::support::wait_until;
+use crate::watching::Talk;
+
+fn records(said: &Said) -> Vec<Value> {
+    assert_eq!(said.code, 0, "{}", said.err);
+    said.out.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|why| panic!("{why}: {line}"))).collect()
+}
+
+/// Each process's records rise from its first to its last, and none is missing where heartbeats are shown too.
+fn each_is_whole(records: &[Value]) {
+    let mut last: HashMap<(String, String), u64> = HashMap::new();
+    let mut run: HashMap<String, String> = HashMap::new();
+    for record in records {
+        schemas::check("log", record);
+        let process = record["process"].as_str().unwrap_or_else(|| panic!("no process: {record}")).to_owned();
+        let (seq, msg) = (record["seq"].as_u64().unwrap(), record["msg"].as_str().unwrap());
+        if msg.starts_with("herd up since ") {
+            run.insert(process, msg.to_owned());
+            continue;
+        }
+        let of = (process.clone(), run[&process].clone());
+        let before = last.insert(of, seq).unwrap_or(0);
+        assert_eq!(before + 1, seq, "{record}");
+    }
+}
+
+#[test]
+fn the_logs_of_processes_on_one_machine_are_one_log() {
+    let mut herd = Served::new();
+    SERVERS.iter().for_each(|server| herd.start(server));
+    let here = &herd.field;
+    wait_until("the herd to be ready", || here.run("wait --ready --timeout 100ms").code == 0);
+    let mut follow = Talk::begin(here, "logs -f -n all --heartbeats --json");
+    assert_eq!(here.run("iamat kiwi +34.07-118.45 --to Clark").code, 0);
+    let mut followed = follow.until("the line at Clark", |record| {
+        record["server"] == "Clark" && record["msg"].as_str().unwrap().contains("IAMAT kiwi")
+    });
+    assert_eq!(here.run("kill Bona").code, 0);
+    followed.extend(follow.until("the kill", |record| record["server"] == "herd" && record["msg"] == "Bona killed"));
+    assert_eq!(followed[followed.len() - 1]["process"], "Bona");
+
+    // On through another life of a process.
+    herd.end("Jaquez", Signal::SIGTERM);
+    herd.start("Jaquez");
+    followed.extend(follow.until("Jaquez again", |record| {
+        record["server"] == "Jaquez" && record["msg"].as_str().unwrap().starts_with("listening on ")
+    }));
+    each_is_whole(&followed);
+
+    // Their end stands in the files.
+    for server in SERVERS {
+        herd.end(server, Signal::SIGTERM);
+    }
+    let here = &herd.field;
+    let all = here.run("logs -n all --heartbeats --json");
+    each_is_whole(&records(&all));
+    let last = here.run("logs -n 7 --heartbeats --json");
+    let ends = |said: &Said, n: usize| said.out.lines().rev().take(n).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(ends(&last, 7), ends(&all, 7));
+    let middle = records(&all)[records(&all).len() / 2]["t"].as_str().unwrap().to_owned();
+    let mut since = records(&here.run(&format!("logs --since {middle} --heartbeats --json")));
+    // Which run it is, is said of any.
+    since.retain(|record| record["seq"] != 0);
+    assert!(!since.is_empty() && since.iter().all(|record| record["t"].as_str().unwrap() >= middle.as_str()));
+
+    let clark = here.run("logs clark -n all");
+    assert!(clark.out.contains(" Clark/herd | ── Clark running ──"), "{}", clark.out);
+    assert!(clark.out.contains("── Clark: herd up since ") && !clark.out.contains("Bona/herd"), "{}", clark.out);
+    let own = records(&here.run("logs herd -n all --json"));
+    assert!(SERVERS.iter().all(|server| own.iter().any(|record| record["process"] == *server)), "{own:#?}");
+    assert!(own.iter().all(|record| record["server"] == "herd"), "{own:#?}");
+}
