@@ -18,7 +18,8 @@ use crate::limits;
 
 pub struct OwnHerd {
     pub config: PathBuf,
-    pub ack: Ack,
+    /// When it answers an `IAMAT`: `ack` and `heard` of its herd.toml.
+    pub ack: (Ack, usize),
     folder: PathBuf,
     interrupt: Interrupt,
     thread: Option<JoinHandle<Result<Down, Failure>>>,
@@ -30,7 +31,7 @@ impl OwnHerd {
         let folder = temporary_folder().map_err(|why| trouble("cannot make a temporary folder", &why))?;
         let path = folder.join("herd.toml");
         let config = prepare(from, &path).inspect_err(|_| drop(fs::remove_dir_all(&folder)))?;
-        let ack = config.ack;
+        let ack = (config.ack, config.heard);
         let wait_ms = u64::try_from(limits::SETTLE_MAX.as_millis()).unwrap_or(u64::MAX);
         let up =
             Up { config, port_offset: 0, only: Vec::new(), wait_ms, no_wait: false, served: None, foreground: false };

@@ -3,10 +3,9 @@
 //! What is kept: each report that a client said, until the end, for any of them may be answered by somebody; the newest
 //! report that each server has shown of each client in its present run; and the calls that are open.
 //!
-//! A lost report is excused only by what `ack` leaves open. With `heard`, a neighbour had it when it was answered, so it
-//! may be lost only if the run that answered and every neighbour's run that could have heard it ended before they must
-//! have passed it on; or, if the server may have had no link or has said that nobody confirmed, if the run that
-//! answered ended so. With `sent` it is always the latter.
+//! A lost report is excused only by what `ack` leaves open. With `heard`, so many neighbours had it when it was answered;
+//! so it may be lost only if the run that answered and those of so many that could have heard it ended before they must have
+//! passed it on; or, if no link may have been up or nobody confirmed, if the run that answered did. With `sent` always so.
 
 use std::collections::HashMap;
 use std::io::BufRead;
@@ -446,16 +445,18 @@ impl Judge {
             return Err("the run that answered it lived on, or must have passed it on");
         }
         // What is no news waits for what was known, and whoever confirmed that may have gone since.
-        let is_confirmed_now = said.is_news && self.timeline.was_linked(life, said.said, answered);
-        let alone = self.begin.ack == Ack::Sent || !is_confirmed_now;
-        if alone || self.may_be_unconfirmed(said, answered) {
+        let linked = if said.is_news { self.timeline.linked(life, said.said, answered) } else { 0 };
+        let confirmed = self.begin.heard.min(linked);
+        if self.begin.ack == Ack::Sent || confirmed == 0 || self.may_be_unconfirmed(said, answered) {
             return Ok(());
         }
-        let lost_with = |neighbour| !self.timeline.outlives(&[life, neighbour], answered);
-        if self.timeline.neighbours(life, said.said, answered).into_iter().any(lost_with) {
+        let mut gone = self.timeline.neighbours(life, said.said, answered);
+        gone.retain(|&neighbour| !self.timeline.outlives(&[neighbour], answered));
+        gone.dedup_by_key(|(server, _)| *server);
+        if gone.len() >= confirmed {
             return Ok(());
         }
-        Err("every neighbour that may have confirmed it lived on, or must have passed it on")
+        Err("a neighbour that must have confirmed it lived on, or must have passed it on")
     }
 
     /// The server counts what it answers unconfirmed. Where it ended before anybody looked again, only a long wait can have

@@ -92,6 +92,9 @@ pub struct Begin {
     pub links: Vec<[String; 2]>,
     /// What an answer promises; see [`Ack`].
     pub ack: Ack,
+    /// With [`Ack::Heard`]: so many neighbours have it, or all that are linked, if those are fewer.
+    #[serde(default = "one")]
+    pub heard: usize,
     /// A server that is up and not paused answers within this.
     pub answer_ms_max: u64,
     /// After the last heal the herd agrees within this.
@@ -104,11 +107,15 @@ pub struct Begin {
     pub rss_kb_max: u64,
 }
 
+fn one() -> usize {
+    1
+}
+
 /// When the herd answers an `IAMAT`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Ack {
-    /// A neighbour has it, unless no link is live or the server counted the answer as unconfirmed.
+    /// As many neighbours as `heard` says have it, unless no link is live or the server counted the answer as unconfirmed.
     Heard,
     /// It is on its way.
     Sent,

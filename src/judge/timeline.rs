@@ -215,14 +215,14 @@ impl Timeline {
         Some(before == after)
     }
 
-    /// Whether a neighbour of that run must have been linked to it for all of the time between.
+    /// How many neighbours of that run must have been linked to it for all of the time between.
     #[must_use]
-    pub fn was_linked(&self, (server, _): Life, said: Micros, answered: Micros) -> bool {
+    pub fn linked(&self, (server, _): Life, said: Micros, answered: Micros) -> usize {
         let Some(seen) = self.samples[..self.first_after(said)].iter().rfind(|sample| sample.t <= said) else {
-            return false;
+            return 0;
         };
         let up = |(index, link): (usize, &Link)| seen.links[index] && self.left_alone(link, seen.since, answered);
-        self.links.iter().enumerate().filter(|(_, link)| link.ends.contains(&server)).any(up)
+        self.links.iter().enumerate().filter(|(_, link)| link.ends.contains(&server)).filter(|link| up(*link)).count()
     }
 
     /// The runs of its neighbours that it may have told anything between the two.

@@ -46,6 +46,7 @@ impl Tale {
             servers: NAMES.map(Into::into).into(),
             links: vec![["Alba".into(), "Bern".into()], ["Bern".into(), "Cork".into()]],
             ack,
+            heard: 1,
             answer_ms_max: 1000,
             settle_ms_max: 2000,
             spread_ms_max: 500,
@@ -246,6 +247,25 @@ fn a_server_with_two_neighbours_may_lose_with_either_of_them() {
     tale.look().iamat("Bern", "kiwi", 5).order(Deed::Kill, &["Alba", "Bern"]).order(Deed::Start, &["Alba", "Bern"]);
     let verdict = tale.ends("kiwi", ["?", "?", "?"]).holds();
     assert_eq!(verdict.of(Rule::Kept).excused, 1);
+}
+
+#[test]
+fn where_two_neighbours_must_hear_both_must_be_gone() {
+    let tale = |gone: &[&str], links: [bool; 2]| {
+        let mut tale = Tale::new();
+        let Some(Record::Begin(begin)) = tale.records.first_mut() else { panic!("a tale begins") };
+        begin.heard = 2;
+        tale.links = links.into();
+        tale.look().iamat("Bern", "kiwi", 5).order(Deed::Kill, gone).order(Deed::Start, gone);
+        tale.ends("kiwi", ["?", "?", "?"]).verdict()
+    };
+    let both = tale(&["Alba", "Bern", "Cork"], [true, true]);
+    assert_eq!((both.of(Rule::Kept).excused, both.broken()), (1, 0));
+    let one = tale(&["Alba", "Bern"], [true, true]);
+    assert_eq!((one.of(Rule::Kept).violations, one.broken()), (1, 1), "Cork has heard it too");
+    // Of fewer that are linked, all must have heard.
+    let few = tale(&["Alba", "Bern"], [true, false]);
+    assert_eq!((few.of(Rule::Kept).excused, few.broken()), (1, 0));
 }
 
 #[test]

@@ -133,7 +133,12 @@ struct Performance {
     lasted: Option<Duration>,
 }
 
-fn perform(asked: &Asked, target: Target, ack: Option<Ack>, session: &mut Session) -> Result<Performance, Failure> {
+fn perform(
+    asked: &Asked,
+    target: Target,
+    ack: Option<(Ack, usize)>,
+    session: &mut Session,
+) -> Result<Performance, Failure> {
     let client = Client::new(target, session.deadline(ORDER_MAX))?;
     let ps = client.ps()?;
     let (begin, addresses) = whole_herd(&ps, ack, asked)?;
@@ -174,7 +179,11 @@ fn perform(asked: &Asked, target: Target, ack: Option<Ack>, session: &mut Sessio
 }
 
 /// The herd as the history begins with it, and where its servers are.
-fn whole_herd(ps: &Ps, ack: Option<Ack>, asked: &Asked) -> Result<(Begin, Vec<(String, SocketAddr)>), Failure> {
+fn whole_herd(
+    ps: &Ps,
+    ack: Option<(Ack, usize)>,
+    asked: &Asked,
+) -> Result<(Begin, Vec<(String, SocketAddr)>), Failure> {
     let no = |why: String| Failure::new(Kind::CheckFailed, why);
     breaking::whole(ps)?;
     if ps.servers.len() > history::SERVERS_MAX {
@@ -192,7 +201,7 @@ fn whole_herd(ps: &Ps, ack: Option<Ack>, asked: &Asked) -> Result<(Begin, Vec<(S
         })?;
         addresses.push((server.name.clone(), address));
     }
-    let ack = ack.map_or_else(|| ack_of(ps), Ok)?;
+    let (ack, heard) = ack.map_or_else(|| ack_of(ps), Ok)?;
     let ms = |limit: Duration| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
     let begin = Begin {
         schema: SCHEMA.into(),
@@ -205,6 +214,7 @@ fn whole_herd(ps: &Ps, ack: Option<Ack>, asked: &Asked) -> Result<(Begin, Vec<(S
             Ack::Heard | Ack::Stored => history::Ack::Heard,
             Ack::Sent => history::Ack::Sent,
         },
+        heard,
         answer_ms_max: ms(limits::CHAOS_ANSWER_MAX),
         settle_ms_max: ms(asked.settle),
         spread_ms_max: ms(limits::CHAOS_SPREAD_MAX),
@@ -216,18 +226,18 @@ fn whole_herd(ps: &Ps, ack: Option<Ack>, asked: &Asked) -> Result<(Begin, Vec<(S
     Ok((begin, addresses))
 }
 
-/// What the herd's answers promise, as its herd.toml says. One that cannot be read is the default's, which promises more.
+/// What the herd's answers promise, as `ack` and `heard` of its herd.toml say. One that cannot be read is the default's.
 ///
 /// # Errors
 ///
 /// `usage`: its places are Google's, and thousands of questions would be asked and billed for nothing.
-fn ack_of(ps: &Ps) -> Result<Ack, Failure> {
-    let Ok((config, _)) = config::load(Path::new(&ps.config)) else { return Ok(Ack::default()) };
+fn ack_of(ps: &Ps) -> Result<(Ack, usize), Failure> {
+    let Ok((config, _)) = config::load(Path::new(&ps.config)) else { return Ok((Ack::default(), 1)) };
     if matches!(config.places.provider, Provider::Google(_)) {
         let why = "this herd asks Google for its places, which would be asked thousands of times";
         return Err(Failure::new(Kind::Usage, why).hint("herdctl chaos --own"));
     }
-    Ok(config.ack)
+    Ok((config.ack, config.heard))
 }
 
 fn plan_of(asked: &Asked, begin: &Begin) -> Vec<(Millis, plan::Act)> {
