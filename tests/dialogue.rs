@@ -1,5 +1,10 @@
 //! One server over real TCP: what a client says, and byte for byte what it gets.
 
+use std::io::{self, Write};
+use std::net::Shutdown;
+use std::sync::atomic::Ordering::Relaxed;
+use std::thread;
+
 use herdctl::limits;
 
 use crate::support::{Herd, wait_until};
@@ -142,6 +147,36 @@ fn more_questions_than_are_answered_at_once_are_answered_in_order() {
         assert_eq!(client.hear_places().1["results"].as_array().unwrap().len(), bound);
     }
     assert_eq!(client.hear(), "? x\n");
+}
+
+/// Counted in answers that the greedy one is given meanwhile, and not in time, of which a busy machine has less.
+#[test]
+fn who_pipelines_questions_without_end_gets_a_few_answers_before_it_is_anothers_turn() {
+    let herd = Herd::one(|_| {});
+    let mut other = herd.client("Clark");
+    other.ask("IAMAT kiwi +34.068930-118.445127 5");
+    let greedy = herd.client("Clark");
+    let (mut asking, mut reading) = (greedy.stream.try_clone().unwrap(), greedy.stream.try_clone().unwrap());
+    // Both go on until the connection is shut down.
+    let asker = thread::spawn(move || while asking.write_all(&b"WHATSAT kiwi 50 0\n".repeat(1000)).is_ok() {});
+    let reader = thread::spawn(move || io::copy(&mut reading, &mut io::sink()));
+    let answered = || herd.vitals("Clark").counts.answers_places.load(Relaxed);
+    let mut between: Vec<u64> = (0..101)
+        .map(|time| {
+            let before = answered();
+            // It goes on: there is somebody to wait for.
+            wait_until("the greedy one to be answered", || answered() > before);
+            let before = answered();
+            assert!(other.ask(&format!("IAMAT mango +1-1 {time}")).starts_with("AT Clark"));
+            answered() - before
+        })
+        .collect();
+    greedy.stream.shutdown(Shutdown::Both).unwrap();
+    asker.join().unwrap();
+    let _ = reader.join().unwrap();
+    between.sort_unstable();
+    let most = 25 * limits::QUESTIONS_AT_ONCE as u64;
+    assert!(between[50] <= most, "the other waited while the greedy one was given so many answers: {between:?}");
 }
 
 #[test]
