@@ -21,13 +21,13 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 const PROMPT: &str = "ready>";
 
 /// A terminal of its own with a shell in it, in the folder of a herd.
-struct Terminal {
+pub struct Terminal {
     socket: String,
 }
 
 impl Terminal {
     /// `None`: there is no tmux on this machine, where that is no mistake.
-    fn open(field: &Field, columns: u16, rows: u16) -> Option<Self> {
+    pub fn open(field: &Field, columns: u16, rows: u16) -> Option<Self> {
         if Command::new("tmux").arg("-V").output().is_err() {
             assert!(std::env::var_os("CI").is_none(), "tmux is missing");
             eprintln!("tmux is missing: nothing is tried in a terminal");
@@ -56,19 +56,19 @@ impl Terminal {
     }
 
     #[track_caller]
-    fn ask(&self, args: &[&str]) -> String {
+    pub fn ask(&self, args: &[&str]) -> String {
         let Output { status, stdout, stderr } = self.tmux(args).output().unwrap();
         assert!(status.success(), "{args:?}: {}", String::from_utf8_lossy(&stderr));
         String::from_utf8_lossy(&stdout).into_owned()
     }
 
     /// Presses keys by tmux's names for them: `Down`, `C-c`, `k`.
-    fn press(&self, keys: &[&str]) {
+    pub fn press(&self, keys: &[&str]) {
         self.ask(&[&["send-keys"], keys].concat());
     }
 
     /// Types a command and Enter.
-    fn run(&self, line: &str) {
+    pub fn run(&self, line: &str) {
         self.ask(&["send-keys", "-l", line]);
         self.press(&["Enter"]);
     }
@@ -91,13 +91,13 @@ impl Terminal {
     }
 
     #[track_caller]
-    fn sees(&self, words: &[&str]) {
+    pub fn sees(&self, words: &[&str]) {
         self.wait_for(&format!("{words:?}"), |screen| words.iter().all(|word| screen.contains(word)));
     }
 
     /// A shell asks again, and the terminal is as it was: the usual screen, a cursor, and what is typed is echoed.
     #[track_caller]
-    fn is_restored(&self) {
+    pub fn is_restored(&self) {
         self.wait_for("the prompt at the end", |screen| screen.trim_end().ends_with(PROMPT));
         assert_eq!(self.ask(&["display-message", "-p", "#{alternate_on} #{cursor_flag}"]).trim(), "0 1");
         self.run("echo ec'ho'ed $((40 + 2)); stty -a");

@@ -31,7 +31,7 @@ use crate::herd::api::{
     Kind, Links, Order, PROTOCOL, PartitionOrder, Ps, Whereis, WhereisOrder,
 };
 use herdwide::{Herdwide, Wish};
-pub use stream::{Lines, Piece};
+pub use stream::{Lines, Marks, Piece};
 pub use target::{Remote, Target};
 
 /// No document of the control channel is longer; what is, comes from something else.
@@ -177,6 +177,9 @@ impl Client {
     ///
     /// As [`ps`](Self::ps).
     pub fn metrics(&self) -> Result<String, Failure> {
+        if let Some(herd) = &self.herdwide {
+            return herd.metrics();
+        }
         let answer = self.ask(&Call::get("/metrics"))?;
         if !answer.status.is_success() {
             return Err(self.refusal(&answer));

@@ -9,6 +9,7 @@ use tokio::runtime::Runtime;
 
 use super::confluence::Confluence;
 use super::merge::{self, Said};
+use super::stream::Marks;
 use super::tributary::Tributary;
 use super::{Client, Target};
 use crate::cli::{breaking, names};
@@ -144,15 +145,27 @@ impl Herdwide {
         })
     }
 
+    /// The metrics of those that can be asked, one page after the other: each has its own server in it.
+    pub fn metrics(&self) -> Result<String, Failure> {
+        let said = self.some(self.ask(Client::metrics))?;
+        Ok(said.into_iter().flatten().collect::<Vec<_>>().join("\n"))
+    }
+
     /// What happens in all processes, merged.
-    pub fn events<'a>(&self, runtime: &'a Runtime, query: &EventsQuery) -> Result<Confluence<'a>, Failure> {
+    pub fn events<'a>(
+        &self,
+        runtime: &'a Runtime,
+        marks: &Marks,
+        query: &EventsQuery,
+    ) -> Result<Confluence<'a>, Failure> {
         if query.since.as_ref().is_some_and(|since| since.bytes().all(|byte| byte.is_ascii_digit())) {
             let why = "each server is a process of its own and numbers its own events: say since which time";
             return Err(Failure::new(Kind::Usage, why).hint("--since 5m, 15:04 or RFC 3339"));
         }
         let tributary = |process: &Client, server: &Server| {
             let client = Client::new(process.target.clone(), process.deadline)?;
-            Ok(Tributary { server: server.name.clone(), client, query: query.clone(), last: None })
+            let last = marks.get(&Some(server.name.clone())).cloned();
+            Ok(Tributary { server: server.name.clone(), client, query: query.clone(), last })
         };
         let tributaries = self.processes.iter().zip(&self.config.servers);
         let tributaries = tributaries.map(|(process, server)| tributary(process, server)).collect::<Result<_, _>>()?;

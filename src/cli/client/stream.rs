@@ -1,5 +1,6 @@
 //! A long answer of the control channel, line by line, for as long as the herd and the reader want.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use memchr::memrchr;
@@ -9,6 +10,9 @@ use super::confluence::Confluence;
 use super::{Call, Client, Trouble};
 use crate::herd::api::{EventsQuery, Failure, PROTOCOL};
 use crate::limits;
+
+/// The run and the number of the last event that was read, of each process; of a herd that is one, of none.
+pub type Marks = HashMap<Option<String>, (String, u64)>;
 
 /// Lines as they come.
 pub enum Lines<'a> {
@@ -43,10 +47,23 @@ impl Client {
     ///
     /// As [`ps`](Client::ps), and what the herd says of the query.
     pub fn events(&self, query: &EventsQuery) -> Result<Lines<'_>, Failure> {
-        match &self.herdwide {
-            Some(herd) => herd.events(&self.runtime, query).map(Lines::OfProcesses),
-            None => self.lines(&format!("/v1/events?{}", spelled(query))).map(Lines::OfOne),
+        self.events_after(&Marks::default(), query)
+    }
+
+    /// The same, of each process after its mark, if it has one.
+    ///
+    /// # Errors
+    ///
+    /// As [`events`](Client::events).
+    pub fn events_after(&self, marks: &Marks, query: &EventsQuery) -> Result<Lines<'_>, Failure> {
+        if let Some(herd) = &self.herdwide {
+            return herd.events(&self.runtime, marks, query).map(Lines::OfProcesses);
         }
+        let mut query = query.clone();
+        if let Some((run, seq)) = marks.get(&None) {
+            (query.run, query.since) = (Some(run.clone()), Some(seq.to_string()));
+        }
+        self.lines(&format!("/v1/events?{}", spelled(&query))).map(Lines::OfOne)
     }
 
     fn lines(&self, path: &str) -> Result<Answer<'_>, Failure> {

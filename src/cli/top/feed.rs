@@ -13,7 +13,7 @@ use ratatui::crossterm::event::{self, Event as Terminal, KeyEventKind};
 
 use super::meters::Reading;
 use super::model::Input;
-use crate::cli::client::{Client, Lines, Piece, Target};
+use crate::cli::client::{Client, Lines, Marks, Piece, Target};
 use crate::cli::logs::Live;
 use crate::cli::output::Output;
 use crate::cli::term::{self, Pen};
@@ -34,6 +34,11 @@ const CLIENTS_SELDOM: Duration = Duration::from_secs(10);
 const NOTICE: Duration = Duration::from_millis(250);
 /// So much of a line is kept, in columns.
 const LINE_MAX: usize = 500;
+
+/// Of several processes one that hangs is waited for so long at each look: the others go on.
+const PROCESS_MAX: Duration = Duration::from_secs(1);
+/// Since then: all events that are kept.
+const ALL: &str = "1970-01-01T00:00:00Z";
 
 /// Says that a thread has panicked: without it the view would go on with a part of it dead.
 struct Alarm(SyncSender<Input>);
@@ -85,6 +90,7 @@ pub fn keys(inputs: &SyncSender<Input>) {
 
 /// How the herd stands, whenever `nudges` says that something has happened and every second.
 pub fn looks(target: &Target, patience: Duration, nudges: &Receiver<()>, inputs: &SyncSender<Input>) {
+    let patience = if target.processes.is_empty() { patience } else { patience.min(PROCESS_MAX) };
     let Ok(client) = Client::new(target.clone(), patience) else { return broken(inputs) };
     let mut clients = ClientsLook::default();
     loop {
@@ -156,16 +162,15 @@ pub struct Happenings {
 impl Happenings {
     pub fn tell(&self, inputs: &SyncSender<Input>) {
         let Ok(client) = Client::new(self.target.clone(), self.patience) else { return broken(inputs) };
-        let (mut last, mut run) = (0, None);
+        let mut marks = Marks::default();
         loop {
             let hops = self.hops.load(Ordering::Relaxed);
-            let query =
-                EventsQuery { since: Some(last.to_string()), run: run.clone(), flood: hops, ..EventsQuery::default() };
-            if let Ok(mut lines) = client.events(&query) {
+            let query = EventsQuery { since: Some(ALL.into()), flood: hops, ..EventsQuery::default() };
+            if let Ok(mut lines) = client.events_after(&marks, &query) {
                 while self.hops.load(Ordering::Relaxed) == hops
                     && let Some(told) = self.next(&mut lines)
                 {
-                    (last, run) = told.last.map_or((last, run.clone()), |(seq, run)| (seq, Some(run)));
+                    marks.extend(told.marks);
                     if !told.lines.is_empty() && inputs.send(Input::Events(told.lines)).is_err() {
                         return;
                     }
@@ -184,7 +189,7 @@ impl Happenings {
         let events = piece.split(|&byte| byte == b'\n').filter_map(|line| serde_json::from_slice::<Event>(line).ok());
         let mut told = Told::default();
         for event in events {
-            told.last = Some((event.seq, event.run.clone()));
+            told.marks.insert(event.process.clone(), (event.run.clone(), event.seq));
             if event.kind == "stream.opened" {
                 continue;
             }
@@ -203,11 +208,11 @@ fn quiet(piece: Piece) -> Piece {
     if piece == Piece::Nothing { Piece::Lines(Vec::new()) } else { piece }
 }
 
-/// Painted lines of events, and the number and run of the last.
+/// Painted lines of events, and which were the last.
 #[derive(Default)]
 struct Told {
     lines: Vec<String>,
-    last: Option<(u64, String)>,
+    marks: Marks,
 }
 
 /// The log, as `herdctl logs -f` shows it.

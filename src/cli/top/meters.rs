@@ -80,13 +80,12 @@ impl Meters {
         self.readings.push_back((now, reading));
     }
 
-    /// How one server does; none before there are two readings of it.
+    /// How one server does; none before there are two readings of it, and while the last could not read it.
     pub fn of(&self, server: &str) -> Option<Pace> {
-        let ((from, first), (to, last)) = (self.readings.front()?, self.readings.back()?);
-        let seconds = to.duration_since(*from).as_secs_f64();
-        let after = last.servers.get(server)?;
-        let zero = Counters::default();
-        let before = first.servers.get(server).unwrap_or(&zero);
+        let counters = |(at, reading): &'_ (Instant, Reading)| Some((*at, reading.servers.get(server)?.clone()));
+        let (to, after) = counters(self.readings.back()?)?;
+        let (from, before) = self.readings.iter().find_map(counters)?;
+        let seconds = to.duration_since(from).as_secs_f64();
         (seconds > 0.0).then(|| Pace {
             news: gained(before.news, after.news) / seconds,
             answers: gained(before.answers, after.answers) / seconds,
@@ -235,6 +234,14 @@ mod tests {
         assert!(meters(&[(0, page(10, 0, 0))]).of("Clark").is_none());
         let pace = meters(&[(0, page(1000, 900, 0)), (1, page(5, 3, 0))]).of("Clark").unwrap();
         assert_eq!((pace.news, pace.answer.count()), (105.0, 3.0));
+    }
+
+    #[test]
+    fn a_server_that_could_not_be_read_for_a_while_has_done_nothing_at_once() {
+        let seen = |readings: &[(u64, Reading)]| meters(readings).of("Clark").map(|pace| pace.news);
+        assert_eq!(seen(&[(0, page(1000, 0, 0)), (1, Reading::default())]), None);
+        assert_eq!(seen(&[(0, Reading::default()), (1, page(1000, 0, 0))]), None);
+        assert_eq!(seen(&[(0, Reading::default()), (1, page(1000, 0, 0)), (2, page(1003, 0, 0))]), Some(3.0));
     }
 
     #[test]
