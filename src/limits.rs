@@ -289,6 +289,16 @@ pub const EVENTS_READERS_MAX: usize = 16;
 /// lives; below [`CONTROL_SILENCE_MAX`].
 pub const EVENTS_SILENCE_MAX: Duration = Duration::from_secs(20);
 
+/// Readers of a process's logs over its control channel, a thread each; with [`EVENTS_READERS_MAX`] fewer than
+/// [`CONTROL_CONNECTIONS_MAX`].
+pub const LOG_READERS_MAX: usize = 8;
+/// Pieces of some [`EVENTS_CHUNK_BYTES`] that wait for such a reader; then its thread waits, and no server.
+pub const LOG_CHUNKS_MAX: usize = 4;
+/// How often files are looked at for it.
+pub const LOG_LOOK_EVERY: Duration = Duration::from_millis(50);
+/// A record is waited for so long if a later one of another log of the process has come before it.
+pub const LOG_REORDER_MAX: Duration = Duration::from_secs(1);
+
 // The supervisor and its control channel.
 
 /// Events waiting for the supervisor's loop, which never waits itself; more than every server and every control connection can cause.

@@ -259,7 +259,7 @@ pub enum Command {
     /// Show the logs of the servers, merged in the order of events
     #[command(
         before_help = "Example: herdctl logs Clark Bona -f",
-        after_help = "Reads the files, so it works with no herd running. The herd's own log is called herd. -n counts records of the merged output. Times are UTC. -f goes on through kill, start, rotation and a new up. Links that say only that they live are left out unless --heartbeats is given; they are in the files. Where each server is a process of its own, each numbers its own records: those of one process keep their order, those of several go by time, and what a process logs beside its server is called Clark/herd.",
+        after_help = "Reads the files, so it works with no herd running. The herd's own log is called herd. -n counts records of the merged output. Times are UTC. -f goes on through kill, start, rotation and a new up. Links that say only that they live are left out unless --heartbeats is given; they are in the files. Where each server is a process of its own, each numbers its own records: those of one process keep their order, those of several go by time, and what a process logs beside its server is called Clark/herd. Processes whose files are on other hosts are asked at their control addresses; who cannot be asked is said in its place.",
         help_template = TEMPLATE
     )]
     Logs(Logs),

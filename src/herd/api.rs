@@ -4,6 +4,7 @@
 mod age;
 pub mod by;
 mod faults;
+mod logs;
 
 use std::fmt;
 
@@ -12,6 +13,7 @@ pub use faults::{
     ClientStatus, FaultChange, FaultOrder, FaultStatus, ForgetOrder, Forgotten, HealOrder, Knowledge, Knows, Links,
     PartitionOrder, SilentServer, Whereis, WhereisOrder, Wrong,
 };
+pub use logs::{LINE, LogsQuery, MISSING, NOW, RUN};
 use serde::{Deserialize, Serialize};
 
 /// The version of this channel. `down` and `version` stay compatible for ever.

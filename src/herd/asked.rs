@@ -5,13 +5,13 @@ use tokio::task::spawn_local;
 
 use super::api::by::By;
 use super::api::{
-    Change, Dash, DashOrder, Down, DownOrder, EventsQuery, Failure, FaultChange, ForgetOrder, Forgotten, Links, Order,
-    Ps, Whereis, WhereisOrder,
+    Change, Dash, DashOrder, Down, DownOrder, EventsQuery, Failure, FaultChange, ForgetOrder, Forgotten, Links,
+    LogsQuery, Order, Ps, Whereis, WhereisOrder,
 };
 use super::chronicle::Subscription;
 use super::faults::{self, Wish};
 use super::orders::{self, Verb};
-use super::{Shared, dash, health, leave, metrics, whereis};
+use super::{Shared, dash, health, leave, logs, metrics, whereis};
 
 /// A question or an order, and where its answer goes.
 #[derive(Debug)]
@@ -26,6 +26,7 @@ pub enum Asked {
     /// What keeps this process from being ready, in words.
     Health(oneshot::Sender<Vec<String>>),
     Events(EventsQuery, oneshot::Sender<Result<Subscription, Failure>>),
+    Logs(LogsQuery, oneshot::Sender<Result<Subscription, Failure>>),
     Dash(DashOrder, oneshot::Sender<Result<Dash, Failure>>),
     Down(DownOrder, oneshot::Sender<Down>),
 }
@@ -58,6 +59,9 @@ pub fn answer(herd: &Shared, asked: Asked) {
         }
         Asked::Events(query, to) => {
             let _ = to.send(herd.borrow().chronicle.subscribe(&query));
+        }
+        Asked::Logs(query, to) => {
+            let _ = to.send(logs::tell(&herd.borrow(), query));
         }
         Asked::Dash(order, to) => {
             let _ = to.send(dash::open(&mut herd.borrow_mut(), &order));

@@ -30,7 +30,7 @@ use super::Event;
 use super::api::by::{By, CLI};
 use super::api::{
     self, Change, Dash, DashOrder, Down, DownOrder, EventsQuery, Failure, FaultChange, ForgetOrder, Forgotten, Kind,
-    Links, Order, Ps, Version, Whereis, WhereisOrder,
+    Links, LogsQuery, Order, Ps, Version, Whereis, WhereisOrder,
 };
 use super::asked::Asked;
 use super::entrance::Trouble;
@@ -94,6 +94,7 @@ pub fn routes(events: mpsc::Sender<Event>) -> Router {
     let router = shared_routes(CLI)
         .merge(health::routes())
         .route("/metrics", get(scrape::page))
+        .route("/v1/logs", get(logged))
         .route("/v1/down", post(down))
         .route("/v1/forget", post(forget))
         .route("/v1/panic", post(|events: Loop, body: Body| order(Verb::Panic, CLI, events, body)))
@@ -137,6 +138,13 @@ async fn happened(State(events): Loop, query: Result<Query<EventsQuery>, QueryRe
     let subscription = ask(&events, |to| Asked::Events(query, to)).await??;
     let body = axum::body::Body::new(Ticker::new(subscription));
     Ok(([(CONTENT_TYPE, "application/x-ndjson")], body).into_response())
+}
+
+async fn logged(State(events): Loop, query: Result<Query<LogsQuery>, QueryRejection>) -> Result<Response, Failure> {
+    let Query(query) = query.map_err(|why| Failure::new(Kind::Usage, printable(&why.body_text())))?;
+    let subscription = ask(&events, |to| Asked::Logs(query, to)).await??;
+    let body = axum::body::Body::new(Ticker::new(subscription));
+    Ok(([(CONTENT_TYPE, "text/plain; charset=utf-8")], body).into_response())
 }
 
 async fn version() -> Json<Version> {

@@ -27,6 +27,7 @@ mod health;
 mod later;
 mod life;
 pub mod lock;
+mod logs;
 mod metrics;
 mod names;
 mod orders;
@@ -216,6 +217,7 @@ impl Supervisor {
             changed: Arc::new(Notify::new()),
             events,
             dash: None,
+            readers: logs::Readers::default(),
             runner: if served.is_some() { Runner::of_process() } else { Runner::default() },
             leaving: None,
         };
@@ -241,6 +243,7 @@ struct Herd {
     events: mpsc::Sender<Event>,
     /// The dashboard, once somebody has asked for it.
     dash: Option<dash::Door>,
+    readers: logs::Readers,
     /// Who wants to know how this process fares.
     runner: Runner,
     leaving: Option<Leaving>,
@@ -310,6 +313,7 @@ impl Prepared {
         })
         .await;
         chronicle.close();
+        herd.borrow().readers.close();
         // Before anyone is told: who hears "down" may say "up" at once.
         drop(den);
         let down = outcome.down.clone();

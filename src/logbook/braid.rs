@@ -6,10 +6,69 @@ use std::time::{Duration, Instant};
 
 use super::merge::{Item, Merge};
 use super::record::{NO_RUN, Record, Run};
-use super::stream::{Gap, Stream};
+use super::stream::Gap;
 
 /// So long a record of one process waits for earlier ones of others.
 pub const HOLD: Duration = Duration::from_millis(200);
+
+/// The logs of one process, in the order of events, wherever they come from. Logs are counted within the process.
+pub trait Source: Send {
+    /// As [`Merge::is_settled_before`].
+    fn is_settled_before(&mut self, time: Option<&str>);
+
+    /// As [`Merge::refresh`].
+    ///
+    /// # Errors
+    ///
+    /// If a file is there and cannot be opened.
+    fn refresh(&mut self) -> io::Result<Vec<(usize, Gap)>>;
+
+    /// As [`Merge::hurry`].
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be read.
+    fn hurry(&mut self) -> io::Result<()>;
+
+    /// As [`Merge::take_in`].
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be read.
+    fn take_in(&mut self, now: Instant) -> io::Result<bool>;
+
+    /// As [`Merge::take_rests`].
+    fn take_rests(&mut self, now: Instant);
+
+    /// As [`Merge::next`].
+    fn next(&mut self, ripe: Instant) -> Option<Item>;
+}
+
+impl Source for Merge {
+    fn is_settled_before(&mut self, time: Option<&str>) {
+        Merge::is_settled_before(self, time.map(Into::into));
+    }
+
+    fn refresh(&mut self) -> io::Result<Vec<(usize, Gap)>> {
+        Merge::refresh(self)
+    }
+
+    fn hurry(&mut self) -> io::Result<()> {
+        Merge::hurry(self)
+    }
+
+    fn take_in(&mut self, now: Instant) -> io::Result<bool> {
+        Merge::take_in(self, now)
+    }
+
+    fn take_rests(&mut self, now: Instant) {
+        Merge::take_rests(self, now);
+    }
+
+    fn next(&mut self, ripe: Instant) -> Option<Item> {
+        Merge::next(self, ripe)
+    }
+}
 
 /// The logs of a herd.
 pub struct Braid {
@@ -18,7 +77,7 @@ pub struct Braid {
 
 /// The logs of one process.
 struct Strand {
-    merge: Merge,
+    source: Box<dyn Source>,
     /// The index of its first log among those of the herd.
     first: usize,
     /// What is next of it.
@@ -35,20 +94,20 @@ struct Head {
 }
 
 impl Braid {
-    /// Of each process its logs; the logs of a herd are counted through.
-    pub fn new(processes: Vec<Vec<Stream>>) -> Self {
+    /// Of each process how many logs, and where they come from; the logs of a herd are counted through.
+    pub fn new(processes: Vec<(usize, Box<dyn Source>)>) -> Self {
         let mut logs = 0;
-        let strand = |streams: Vec<Stream>| {
+        let strand = |(many, source)| {
             let first = logs;
-            logs += streams.len();
-            Strand { merge: Merge::new(streams), first, head: None, latest: NO_RUN, is_behind: false }
+            logs += many;
+            Strand { source, first, head: None, latest: NO_RUN, is_behind: false }
         };
         Self { strands: processes.into_iter().map(strand).collect() }
     }
 
     /// As [`Merge::is_settled_before`].
     pub fn is_settled_before(&mut self, time: Option<&str>) {
-        self.strands.iter_mut().for_each(|strand| strand.merge.is_settled_before(time.map(Into::into)));
+        self.strands.iter_mut().for_each(|strand| strand.source.is_settled_before(time));
     }
 
     /// As [`Merge::refresh`].
@@ -59,7 +118,7 @@ impl Braid {
     pub fn refresh(&mut self) -> io::Result<Vec<(usize, Gap)>> {
         let mut gaps = Vec::new();
         for strand in &mut self.strands {
-            gaps.extend(strand.merge.refresh()?.into_iter().map(|(log, gap)| (strand.first + log, gap)));
+            gaps.extend(strand.source.refresh()?.into_iter().map(|(log, gap)| (strand.first + log, gap)));
         }
         Ok(gaps)
     }
@@ -70,7 +129,7 @@ impl Braid {
     ///
     /// If a file cannot be read.
     pub fn hurry(&mut self) -> io::Result<()> {
-        self.strands.iter_mut().try_for_each(|strand| strand.merge.hurry())
+        self.strands.iter_mut().try_for_each(|strand| strand.source.hurry())
     }
 
     /// As [`Merge::take_in`].
@@ -80,7 +139,7 @@ impl Braid {
     /// If a file cannot be read.
     pub fn take_in(&mut self, now: Instant) -> io::Result<bool> {
         for strand in &mut self.strands {
-            strand.is_behind = strand.merge.take_in(now)?;
+            strand.is_behind = strand.source.take_in(now)?;
         }
         Ok(self.strands.iter().any(|strand| strand.is_behind))
     }
@@ -88,7 +147,7 @@ impl Braid {
     /// As [`Merge::take_rests`].
     pub fn take_rests(&mut self, now: Instant) {
         for strand in &mut self.strands {
-            strand.merge.take_rests(now);
+            strand.source.take_rests(now);
             strand.is_behind = false;
         }
     }
@@ -114,7 +173,7 @@ impl Strand {
         if self.head.is_some() {
             return;
         }
-        self.head = self.merge.next(ripe).map(|item| {
+        self.head = self.source.next(ripe).map(|item| {
             let item = item.of_log_after(self.first);
             let record = item.line().and_then(Record::read);
             // The heading of a file says when the file was begun.

@@ -25,6 +25,8 @@ const KEPT_BYTES: u64 = 16 * 1024;
 pub enum Item {
     /// A line of the log with this index, and when it was read; none: long ago.
     Line { log: usize, line: Vec<u8>, arrived: Option<Instant> },
+    /// Of the log with this index lines are missing here, and why.
+    Missing { log: usize, why: String },
     /// So many records of the herd were left out here; `None`: nobody can tell how many.
     Skipped { records: Option<u64> },
 }
@@ -34,14 +36,14 @@ impl Item {
     pub fn arrived(&self) -> Option<Instant> {
         match self {
             Self::Line { arrived, .. } => *arrived,
-            Self::Skipped { .. } => None,
+            Self::Missing { .. } | Self::Skipped { .. } => None,
         }
     }
 
     pub fn line(&self) -> Option<&[u8]> {
         match self {
             Self::Line { line, .. } => Some(line),
-            Self::Skipped { .. } => None,
+            Self::Missing { .. } | Self::Skipped { .. } => None,
         }
     }
 
@@ -50,6 +52,7 @@ impl Item {
     pub fn of_log_after(self, first: usize) -> Self {
         match self {
             Self::Line { log, line, arrived } => Self::Line { log: first + log, line, arrived },
+            Self::Missing { log, why } => Self::Missing { log: first + log, why },
             skipped @ Self::Skipped { .. } => skipped,
         }
     }

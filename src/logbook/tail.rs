@@ -15,6 +15,8 @@ const BLOCK_BYTES: usize = 64 * 1024;
 pub struct Tail {
     pub starts: Vec<Start>,
     pub leaves_out: bool,
+    /// Of those that are shown, from the first to the last.
+    pub times: Vec<Run>,
 }
 
 /// The starts at which the logs, merged, have `wanted` records that are `shown`. `processes` says of each log whose it
@@ -34,18 +36,21 @@ pub fn tail(
     for (nth, log) in logs.iter_mut().enumerate() {
         heads[processes[nth]].extend(log.previous()?.map(|key| (key, nth)));
     }
-    let mut found = 0;
-    while found < wanted {
+    let mut times = Vec::new();
+    while times.len() < wanted {
         let latest = heads.iter_mut().filter(|heads| !heads.is_empty());
         let latest = latest.max_by_key(|heads| heads.peek().map(|&(_, nth)| logs[nth].time));
         let Some((_, nth)) = latest.and_then(BinaryHeap::pop) else { break };
         let log = &mut logs[nth];
-        found += usize::from(shown(nth, Record::read(&log.line).as_ref()));
+        if shown(nth, Record::read(&log.line).as_ref()) {
+            times.push(log.time);
+        }
         log.take();
         heads[processes[nth]].extend(log.previous()?.map(|key| (key, nth)));
     }
+    times.reverse();
     let starts = logs.iter().map(|log| log.start).collect();
-    Ok(Tail { starts, leaves_out: heads.iter().any(|heads| !heads.is_empty()) })
+    Ok(Tail { starts, times, leaves_out: heads.iter().any(|heads| !heads.is_empty()) })
 }
 
 /// One log, read from its end to its start.

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::confluence::Confluence;
 use super::{Call, Client, Trouble};
-use crate::herd::api::{EventsQuery, Failure, PROTOCOL};
+use crate::herd::api::{EventsQuery, Failure, LogsQuery, PROTOCOL};
 use crate::limits;
 
 /// The run and the number of the last event that was read, of each process; of a herd that is one, of none.
@@ -64,6 +64,18 @@ impl Client {
             (query.run, query.since) = (Some(run.clone()), Some(seq.to_string()));
         }
         self.lines(&format!("/v1/events?{}", spelled(&query))).map(Lines::OfOne)
+    }
+
+    /// What a process has logged and logs, as [`LogsQuery`] says.
+    ///
+    /// # Errors
+    ///
+    /// As [`events`](Client::events).
+    pub fn logs(&self, query: &LogsQuery) -> Result<Lines<'_>, Failure> {
+        let mut parts = vec![format!("follow={}", query.follow), format!("heartbeats={}", query.heartbeats)];
+        parts.extend(query.since.as_ref().map(|since| format!("since={}", percent(since))));
+        parts.extend(query.lines.map(|lines| format!("lines={lines}")));
+        self.lines(&format!("/v1/logs?{}", parts.join("&"))).map(Lines::OfOne)
     }
 
     fn lines(&self, path: &str) -> Result<Answer<'_>, Failure> {

@@ -32,6 +32,11 @@ pub struct Remote {
 }
 
 impl Target {
+    /// Whether it is reached by its control address, if at all, and not by a socket here.
+    pub fn is_elsewhere(&self) -> bool {
+        self.remote.is_some() || self.flaw.is_some()
+    }
+
     /// One process, by its socket.
     pub fn of_socket(name: String, socket: PathBuf) -> Self {
         Self { config: None, socket, name, remote: None, flaw: None, processes: Vec::new() }

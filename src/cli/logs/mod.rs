@@ -1,18 +1,19 @@
 //! `logs`: the servers' log files, merged in the order of events; where each server is a process of its own, in that order
 //! of each, and between them by time.
 //!
-//! Reads files only, so it works with no herd running. The same follower shows the logs of a foreground `up`.
+//! Reads files, so it works with no herd running; only processes on other hosts, whose files are there, are asked. The same follower shows the logs of a foreground `up`.
 //! Never loads a file into memory and never leaves anything out without saying so.
 
+mod book;
+mod far;
 mod show;
 pub mod sieve;
 
+use std::collections::BTreeMap;
 use std::io;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::args::{self, Lines};
-use super::names;
 use super::output::{Output, Stop};
 use super::session::Session;
 use super::{Done, Exit};
@@ -22,10 +23,11 @@ use crate::herd::api::{Failure, Kind};
 use crate::logbook::braid::{Braid, HOLD};
 use crate::logbook::merge::Item;
 use crate::logbook::record::{NO_RUN, Record, Run};
-use crate::logbook::stream::{self, Piece, Start, Stream};
-use crate::logbook::tail;
+use crate::logbook::stream::{Piece, Start};
+use book::Book;
+use far::Far;
 use jiff::{SignedDuration, Timestamp};
-use show::{Name, Show};
+use show::Show;
 use sieve::{Picked, Sieve};
 
 /// The name of the supervisor's own log.
@@ -56,15 +58,15 @@ pub fn run(args: &args::Logs, session: &mut Session) -> Done {
     };
     let show = show.highlighting(wanted.grep.clone().filter(|_| !wanted.invert));
     let chains = book.chains()?;
-    if chains.iter().all(Vec::is_empty) && !args.follow {
+    if chains.iter().all(Vec::is_empty) && book.far.is_empty() && !args.follow {
         session.out.message(&format!("no logs yet in {}", session.path(&book.folder)));
         return Ok(Exit::Fine);
     }
-    let (starts, leaves_out) = starts(&wanted, &book, &chains, lines)?;
-    if let (true, Lines::Last(n)) = (leaves_out, lines) {
+    let begun = begin(&wanted, &book, &chains, lines, args.follow)?;
+    if let (true, Lines::Last(n)) = (begun.leaves_out, lines) {
         session.out.message(&format!("the last {n} records; all of them: herdctl logs -n all"));
     }
-    let mut reader = Reader::new(&book, chains, &starts, show, wanted, session.path(&book.folder));
+    let mut reader = Reader::new(&book, chains, begun, show, wanted, session.path(&book.folder));
     let read = if args.follow { reader.follow(&mut session.out) } else { reader.print(&mut session.out) };
     read.map_err(|trouble| trouble.stop(&book))?;
     Ok(Exit::Fine)
@@ -89,119 +91,47 @@ fn sieve(args: &args::Logs, picked: Option<Picked>) -> Result<Sieve, Failure> {
     })
 }
 
-/// Where to begin for so many lines, and whether something wanted stands before that.
-fn starts(wanted: &Sieve, book: &Book, chains: &[Vec<Piece>], lines: Lines) -> Result<(Vec<Start>, bool), Failure> {
-    match lines {
-        Lines::All => Ok((vec![Start::ALL; chains.len()], false)),
-        Lines::Last(n) => {
-            let shown = |log, record: Option<&Record>| match record {
-                Some(record) => wanted.shows(log, record),
-                None => wanted.shows_torn(log),
-            };
-            let tail = tail::tail(chains, &book.processes(), n, shown).map_err(|why| book.unreadable(&why))?;
-            Ok((tail.starts, tail.leaves_out))
-        }
-    }
+/// Where a reader begins.
+struct Begun {
+    /// In each log.
+    starts: Vec<Start>,
+    /// The logs that are told from other hosts, by the number of their process.
+    far: BTreeMap<usize, Far>,
+    /// Whether something wanted stands before that.
+    leaves_out: bool,
 }
 
-/// The logs of one herd, those of one process beside each other.
-struct Book {
-    folder: PathBuf,
-    logs: Vec<Name>,
+/// Where to begin for so many lines.
+fn begin(wanted: &Sieve, book: &Book, chains: &[Vec<Piece>], lines: Lines, follow: bool) -> Result<Begun, Failure> {
+    let mut far = book.begin_far(wanted, lines, follow)?;
+    let Lines::Last(most) = lines else {
+        return Ok(Begun { starts: vec![Start::ALL; chains.len()], far, leaves_out: false });
+    };
+    let tail = book.tail(wanted, chains, most)?;
+    if far.is_empty() {
+        return Ok(Begun { starts: tail.starts, far, leaves_out: tail.leaves_out });
+    }
+    let first = |process: usize| book.processes().iter().position(|&of| of == process).unwrap_or(0);
+    let mut times = vec![tail.times];
+    times.extend(far.iter_mut().map(|(&process, far)| far.gather(wanted, first(process), most)));
+    let shares = shares(&times, most);
+    for ((&process, far), share) in far.iter_mut().zip(&shares[1..]) {
+        far.keep_last(wanted, first(process), *share);
+    }
+    let leaves_out = tail.leaves_out || times.iter().map(Vec::len).sum::<usize>() >= most;
+    Ok(Begun { starts: book.tail(wanted, chains, shares[0])?.starts, far, leaves_out })
 }
 
-impl Book {
-    /// From herd.toml; from the running herd where only its socket was named.
-    fn of(session: &mut Session) -> Result<Self, Failure> {
-        let target = session.target()?;
-        if target.config.is_some() {
-            let config = session.config()?.0;
-            let is_one = target.processes.is_empty();
-            return Ok(if is_one { Self::of_config(&config) } else { Self::of_processes(&config) });
-        }
-        let ps = session.client()?.ps()?;
-        Ok(Self::new(ps.logs.into(), ps.servers.into_iter().map(|server| server.name)))
+/// How many each has of the last so many, by time.
+fn shares(times: &[Vec<Run>], most: usize) -> Vec<usize> {
+    let mut shares = vec![0; times.len()];
+    let before = |nth: usize, share: usize| times[nth].len().checked_sub(share + 1).map(|last| times[nth][last]);
+    for _ in 0..most {
+        let latest = (0..times.len()).filter_map(|nth| Some((before(nth, shares[nth])?, nth))).max();
+        let Some((_, nth)) = latest else { break };
+        shares[nth] += 1;
     }
-
-    fn of_config(config: &Config) -> Self {
-        Self::new(config.log.directory.clone(), config.servers.iter().map(|server| server.name.clone()))
-    }
-
-    /// Each process has a folder in the herd's; what stands beside them is of a supervisor that was up before.
-    fn of_processes(config: &Config) -> Self {
-        let mut book = Self::of_config(config);
-        for (place, server) in config.servers.iter().enumerate() {
-            let process = Some(server.name.clone());
-            book.logs.push(Name { name: server.name.clone(), place: Some(place), process: process.clone() });
-            book.logs.push(Name { name: HERD.into(), place: None, process });
-        }
-        book
-    }
-
-    fn new(folder: PathBuf, servers: impl Iterator<Item = String>) -> Self {
-        let herd = Name { name: HERD.into(), place: None, process: None };
-        let servers = servers.enumerate().map(|(place, name)| Name { name, place: Some(place), process: None });
-        Self { folder, logs: servers.chain([herd]).collect() }
-    }
-
-    /// Those that are named; all where none is. The herd's own comes along, for what became of those servers, and
-    /// all do for who follows: only all numbers together tell that none is missing.
-    fn only(mut self, typed: &[String], follow: bool, session: &Session) -> Result<(Self, Option<Picked>), Failure> {
-        if typed.is_empty() {
-            return Ok((self, None));
-        }
-        let mut known: Vec<&str> = Vec::new();
-        for log in &self.logs {
-            if !known.contains(&log.name.as_str()) {
-                known.push(&log.name);
-            }
-        }
-        let place = session.target().map_or_else(|_| "herd.toml".to_owned(), |target| target.name);
-        let picked = typed.iter().map(|typed| names::pick(typed, &known, &place)).collect::<Result<Vec<_>, _>>()?;
-        let names: Vec<String> = picked.iter().map(|&name| known[name].to_owned()).collect();
-        self.logs.retain(|log| follow || log.place.is_none() || names.contains(&log.name));
-        let all = || 0..self.logs.len();
-        let logs = all().filter(|&nth| names.contains(&self.logs[nth].name)).collect();
-        let herds = all().filter(|&nth| self.logs[nth].place.is_none()).collect();
-        Ok((self, Some(Picked { logs, herds, names })))
-    }
-
-    fn names(&self) -> Vec<Name> {
-        self.logs.clone()
-    }
-
-    /// Of each log, the number of the process that writes it.
-    fn processes(&self) -> Vec<usize> {
-        let (mut processes, mut last) = (Vec::new(), 0);
-        for (nth, log) in self.logs.iter().enumerate() {
-            last += usize::from(nth > 0 && self.logs[nth - 1].process != log.process);
-            processes.push(last);
-        }
-        processes
-    }
-
-    fn path(&self, log: &Name) -> PathBuf {
-        let folder = log.process.as_ref().map_or_else(|| self.folder.clone(), |process| self.folder.join(process));
-        folder.join(format!("{}.log", log.name))
-    }
-
-    fn chains(&self) -> Result<Vec<Vec<Piece>>, Failure> {
-        let chain = |log| stream::chain(&self.path(log)).map_err(|why| self.unreadable(&why));
-        self.logs.iter().map(chain).collect()
-    }
-
-    fn braid(&self, chains: Vec<Vec<Piece>>, starts: &[Start]) -> Braid {
-        let mut processes: Vec<Vec<Stream>> = Vec::new();
-        for (((log, process), pieces), start) in self.logs.iter().zip(self.processes()).zip(chains).zip(starts) {
-            processes.resize_with(process + 1, Vec::new);
-            processes[process].push(Stream::new(&self.path(log), pieces, *start));
-        }
-        Braid::new(processes)
-    }
-
-    fn unreadable(&self, why: &io::Error) -> Failure {
-        Failure::new(Kind::Failed, format!("cannot read the logs in {}: {why}", self.folder.display()))
-    }
+    shares
 }
 
 /// Why reading came to an end: a file, or whoever reads our answer.
@@ -256,14 +186,15 @@ struct Reader {
 }
 
 impl Reader {
-    fn new(book: &Book, chains: Vec<Vec<Piece>>, starts: &[Start], show: Show, wanted: Sieve, folder: String) -> Self {
+    fn new(book: &Book, chains: Vec<Vec<Piece>>, begun: Begun, show: Show, wanted: Sieve, folder: String) -> Self {
         let processes = book.processes();
         let many = processes.last().map_or(0, |last| last + 1);
         let mut runs = vec![NO_RUN; many];
-        for (start, &process) in starts.iter().zip(&processes) {
+        for (start, &process) in begun.starts.iter().zip(&processes) {
             runs[process] = runs[process].max(start.run);
         }
-        Self { logs: book.braid(chains, starts), show, wanted, processes, runs, begun: vec![None; many], folder }
+        begun.far.iter().for_each(|(&process, far)| runs[process] = far.run);
+        Self { logs: book.braid(chains, begun), show, wanted, processes, runs, begun: vec![None; many], folder }
     }
 
     /// Shows what there is.
@@ -314,6 +245,7 @@ impl Reader {
             taken += 1;
             match item {
                 Item::Line { log, line, .. } => self.put_line(log, &line, out)?,
+                Item::Missing { log, why } => out.stream(&self.show.missing(log, &why))?,
                 Item::Skipped { records } => out.stream(&self.show.skipped(records, &self.folder))?,
             }
         }
@@ -362,9 +294,9 @@ impl Live {
     pub fn begin(config: &Config, out: &Output, logs: String) -> Result<Self, Failure> {
         let book = Book::of_config(config);
         let chains = book.chains()?;
-        let starts: Vec<Start> = chains.iter().map(|pieces| end_of(pieces)).collect();
+        let begun = Begun::at_the_ends(&chains);
         let show = Show::new(book.names(), out.pen(), out.json, true);
-        Ok(Self { reader: Reader::new(&book, chains, &starts, show, Sieve::default(), logs), book })
+        Ok(Self { reader: Reader::new(&book, chains, begun, show, Sieve::default(), logs), book })
     }
 
     /// Begins with the last few records, heartbeats left out.
@@ -375,10 +307,10 @@ impl Live {
     pub fn recent(records: usize, session: &mut Session, out: &Output) -> Result<Self, Failure> {
         let book = Book::of(session)?;
         let (wanted, chains) = (Sieve::default(), book.chains()?);
-        let (starts, _) = starts(&wanted, &book, &chains, Lines::Last(records))?;
+        let begun = begin(&wanted, &book, &chains, Lines::Last(records), true)?;
         let show = Show::new(book.names(), out.pen(), out.json, true);
         let folder = session.path(&book.folder);
-        Ok(Self { reader: Reader::new(&book, chains, &starts, show, wanted, folder), book })
+        Ok(Self { reader: Reader::new(&book, chains, begun, show, wanted, folder), book })
     }
 
     /// Shows what has come. What a slow terminal cannot take is left out and counted.
@@ -405,9 +337,14 @@ impl Live {
     }
 }
 
-fn end_of(pieces: &[Piece]) -> Start {
-    let offset = pieces.last().map_or(0, |piece| piece.end);
-    Start { piece: pieces.len().saturating_sub(1), offset, run: NO_RUN }
+impl Begun {
+    fn at_the_ends(chains: &[Vec<Piece>]) -> Self {
+        let end = |pieces: &Vec<Piece>| {
+            let offset = pieces.last().map_or(0, |piece| piece.end);
+            Start { piece: pieces.len().saturating_sub(1), offset, run: NO_RUN }
+        };
+        Self { starts: chains.iter().map(end).collect(), far: BTreeMap::new(), leaves_out: true }
+    }
 }
 
 #[cfg(test)]

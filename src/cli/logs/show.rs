@@ -123,6 +123,11 @@ impl Show {
         self.remark(&self.names[log].label(), &what)
     }
 
+    /// What is missing from a log that is told from elsewhere.
+    pub fn missing(&self, log: usize, why: &str) -> String {
+        self.remark(&self.names[log].label(), &escape::text(why))
+    }
+
     /// How many records were left out.
     pub fn skipped(&self, records: Option<u64>, logs: &str) -> String {
         let records = records.map_or_else(|| "some records".to_owned(), |n| human::count(n, "record"));

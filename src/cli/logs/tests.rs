@@ -2,12 +2,14 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 
+use super::show::Name;
 use super::*;
 use crate::cli::output::Captured;
+use crate::cli::session::ANSWER_MAX;
 
 const RUN: &str = "2026-11-23T06:00:00.000000Z";
 const NEXT_RUN: &str = "2026-11-23T07:00:00.000000Z";
@@ -66,10 +68,11 @@ impl Folder {
 
 fn reader_of(book: &Book, lines: Lines) -> (Reader, bool) {
     let (wanted, chains) = (Sieve::default(), book.chains().unwrap());
-    let (starts, leaves_out) = starts(&wanted, book, &chains, lines).unwrap();
+    let begun = begin(&wanted, book, &chains, lines, false).unwrap();
+    let leaves_out = begun.leaves_out;
     let pen = crate::cli::term::Pen { styled: false };
     let show = Show::new(book.names(), pen, false, false);
-    (Reader::new(book, chains, &starts, show, wanted, "./logs".into()), leaves_out)
+    (Reader::new(book, chains, begun, show, wanted, "./logs".into()), leaves_out)
 }
 
 fn append(path: &Path, text: &str) {
@@ -285,7 +288,8 @@ fn of_processes(folder: &Folder) -> Book {
     folder.write("Clark/herd.log", &(heading(NEXT_RUN, "herd") + &at(50, 3, "c3")));
     let name = |name: &str, place, process: &str| Name { name: name.into(), place, process: Some(process.into()) };
     let of = |process: &str, place| [name(process, Some(place), process), name(HERD, None, process)];
-    Book { folder: folder.folder.path().into(), logs: [of("Bona", 0), of("Clark", 1)].concat() }
+    let logs = [of("Bona", 0), of("Clark", 1)].concat();
+    Book { folder: folder.folder.path().into(), logs, far: BTreeMap::new(), deadline: ANSWER_MAX }
 }
 
 #[test]
@@ -328,15 +332,24 @@ fn a_record_waits_for_an_earlier_one_of_another_process() {
 }
 
 #[test]
+fn the_last_of_all_are_shared_by_time() {
+    let at = |times: &[u8]| times.iter().map(|&time| [time; 27]).collect::<Vec<Run>>();
+    let times = [at(&[1, 4, 6]), at(&[]), at(&[2, 3, 5])];
+    for (most, expected) in [(0, [0, 0, 0]), (1, [1, 0, 0]), (2, [1, 0, 1]), (4, [2, 0, 2]), (9, [3, 0, 3])] {
+        assert_eq!(shares(&times, most), expected, "{most}");
+    }
+}
+
+#[test]
 fn a_slow_reader_skips_and_counts_exactly() {
     let folder = Folder::new();
     folder.write("Bona.log", &heading(RUN, "Bona"));
     folder.write("Clark.log", &heading(RUN, "Clark"));
     let book = folder.book();
     let chains = book.chains().unwrap();
-    let starts: Vec<Start> = chains.iter().map(|pieces| end_of(pieces)).collect();
+    let begun = Begun::at_the_ends(&chains);
     let show = Show::new(book.names(), crate::cli::term::Pen { styled: false }, false, true);
-    let reader = Reader::new(&book, chains, &starts, show, Sieve::default(), "./logs".into());
+    let reader = Reader::new(&book, chains, begun, show, Sieve::default(), "./logs".into());
     let mut live = Live { reader, book };
     let (mut out, answers, _) = Output::captured(false);
     folder.write("Clark.log", &(heading(RUN, "Clark") + &record(1, "one")));
