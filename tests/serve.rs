@@ -7,6 +7,7 @@ mod health;
 mod herdwide;
 mod logs;
 mod names;
+mod tls;
 mod top;
 mod watch;
 

@@ -29,7 +29,9 @@ fn a_control_address_is_for_who_has_the_token_and_for_no_browser() {
     wait_until("the control address", || ask(&at, "/healthz", &shown) == Some((200, "alive\n".into())));
     let (status, ps) = ask(&at, "/v1/ps", &shown).unwrap();
     assert!(status == 200 && ps.contains("\"Clark\""), "{ps}");
-    for path in ["/v1/ps", "/healthz", "/metrics", "/nowhere"] {
+    let (status, logs) = ask(&at, "/v1/logs?lines=2", &shown).unwrap();
+    assert!(status == 200 && logs.contains("\n-herd\t") && logs.contains("\n=\n"), "{logs}");
+    for path in ["/v1/ps", "/v1/logs", "/healthz", "/metrics", "/nowhere"] {
         let refused = |headers: &[(&str, &str)]| ask(&at, path, headers).unwrap();
         let none = refused(&[]);
         assert!(none.0 == 401 && none.1.contains("wants a token, and none was shown"), "{path}: {none:?}");
