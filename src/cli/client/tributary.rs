@@ -129,3 +129,22 @@ fn told(event: Event, server: &str) -> Told {
     line.push(b'\n');
     Told { at: event.t, line, arrived: Instant::now() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(event: Event, process: &str, server: Option<&str>) {
+        let told: Event = serde_json::from_slice(&told(event, "Clark").line).unwrap();
+        assert_eq!((told.process.as_deref(), told.server.as_deref()), (Some(process), server));
+    }
+
+    #[test]
+    fn an_event_names_its_process_and_a_gap_whose_events_are_missing() {
+        let event = |kind: &str| Event { kind: kind.into(), ..Event::default() };
+        check(event("herd.up"), "Clark", None);
+        check(Event { server: Some("Bona".into()), ..event("fault.set") }, "Clark", Some("Bona"));
+        check(Event { missed: Some(7), ..event("gap") }, "Clark", Some("Clark"));
+    }
+}
