@@ -8,14 +8,14 @@
 //! With `ack = "stored"` the archive must have it besides, and for that there is no longest wait: an answer that says
 //! "on the disk" when the disk is full would be a lie, and somebody chose this level because of that.
 //!
-//! Pure but for a bell, so that the simulation of whole herds answers by these rules and by no others.
+//! Pure but for those it wakes, so that the simulation of whole herds answers by these rules and by no others.
 
 use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
 use std::time::Instant;
-
-use tokio::sync::Notify;
 
 use crate::config::Ack;
 use crate::limits;
@@ -32,9 +32,13 @@ pub struct Confirmations {
     stored: Cell<Edition>,
     /// One a neighbour, in the order of what they have heard, most first.
     live: RefCell<Vec<Live>>,
-    /// Rung whenever `released` may have moved.
-    pub(super) moved: Notify,
+    /// Who waits for `released` to reach an edition. Only they are woken: a busy server has many that wait for later ones.
+    waiting: RefCell<BTreeMap<(Edition, Ticket), Waker>>,
+    tickets: Cell<Ticket>,
 }
+
+/// Tells those apart who wait for the same edition.
+type Ticket = u64;
 
 /// A live link. What its neighbour has said goes with it: it may come back and know nothing.
 struct Live {
@@ -51,7 +55,8 @@ impl Confirmations {
     #[must_use]
     pub fn new(ack: Ack, heard: usize) -> Self {
         let (overdue, stored) = (Cell::new(0), Cell::new(0));
-        Self { ack, heard, overdue, stored, live: RefCell::default(), moved: Notify::new() }
+        let (waiting, tickets) = (RefCell::default(), Cell::new(0));
+        Self { ack, heard, overdue, stored, live: RefCell::default(), waiting, tickets }
     }
 
     /// Answers that wait for an edition up to this one may be written.
@@ -62,6 +67,13 @@ impl Confirmations {
             Ack::Stored => by_neighbours.min(self.stored.get()),
             Ack::Heard | Ack::Sent => by_neighbours,
         }
+    }
+
+    /// Waits until answers for `edition` may be written. What had been released need not be any more when it is looked at.
+    #[must_use]
+    pub fn release_of(&self, edition: Edition) -> Release<'_> {
+        self.tickets.update(|ticket| ticket + 1);
+        Release { confirmations: self, place: (edition, self.tickets.get()) }
     }
 
     /// Whether the wait for `edition` ended because it had been long enough, and for no better reason.
@@ -84,18 +96,21 @@ impl Confirmations {
     pub fn heard(&self, link: Source, edition: Edition) {
         if self.advance(link, |live| &mut live.heard, edition) {
             self.live.borrow_mut().sort_unstable_by_key(|live| Reverse(live.heard));
+            self.wake();
         }
     }
 
     /// The socket of a link has taken the atlas up to `edition`, as far as the kernel takes anything.
     pub fn sent(&self, link: Source, edition: Edition) {
-        self.advance(link, |live| &mut live.sent, edition);
+        if self.advance(link, |live| &mut live.sent, edition) && self.ack == Ack::Sent {
+            self.wake();
+        }
     }
 
     /// The archive has the atlas up to `edition`.
     pub fn stored(&self, edition: Edition) {
         if self.stored.replace(edition) != edition {
-            self.moved.notify_waiters();
+            self.wake();
         }
     }
 
@@ -110,18 +125,48 @@ impl Confirmations {
     /// Nobody waits for this link any more.
     pub fn link_down(&self, link: Source) {
         self.live.borrow_mut().retain(|live| live.id != link);
-        self.moved.notify_waiters();
+        self.wake();
     }
 
     /// Says whether that is another number than before.
     fn advance(&self, link: Source, number: impl Fn(&mut Live) -> &mut Edition, edition: Edition) -> bool {
         let mut live = self.live.borrow_mut();
         let link = live.iter_mut().find(|live| live.id == link);
-        let moved = link.is_some_and(|link| std::mem::replace(number(link), edition) != edition);
-        if moved {
-            self.moved.notify_waiters();
+        link.is_some_and(|link| std::mem::replace(number(link), edition) != edition)
+    }
+
+    /// Wakes whoever need not wait any longer.
+    fn wake(&self) {
+        let (released, mut waiting) = (self.released(), self.waiting.borrow_mut());
+        while let Some(first) = waiting.first_entry()
+            && first.key().0 <= released
+        {
+            first.remove().wake();
         }
-        moved
+    }
+}
+
+/// See [`Confirmations::release_of`].
+pub struct Release<'a> {
+    confirmations: &'a Confirmations,
+    place: (Edition, Ticket),
+}
+
+impl Future for Release<'_> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        if self.place.0 <= self.confirmations.released() {
+            return Poll::Ready(());
+        }
+        self.confirmations.waiting.borrow_mut().insert(self.place, context.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl Drop for Release<'_> {
+    fn drop(&mut self) {
+        self.confirmations.waiting.borrow_mut().remove(&self.place);
     }
 }
 
@@ -144,7 +189,7 @@ impl Patience {
         {
             self.seen.pop_front();
             confirmations.overdue.set(edition.max(confirmations.overdue.get()));
-            confirmations.moved.notify_waiters();
+            confirmations.wake();
         }
     }
 

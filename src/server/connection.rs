@@ -205,13 +205,14 @@ impl Client {
                 continue;
             }
             let (wants_more, deadline) = (self.wants_more(), self.deadline());
+            let awaited = self.held.front().map_or(0, |held| held.after);
             tokio::select! {
                 read = server.scratch.read(&mut read, &mut self.inbox), if wants_more => match read {
                     Ok(bytes) => self.take_in(bytes),
                     Err(why) => return End::Left(Gone::Broken(why)),
                 },
                 answer = poll_lookup(&mut self.lookup), if self.lookup.is_some() => self.take_places(answer),
-                () = server.confirmations.moved.notified(), if !self.held.is_empty() => {}
+                () = server.confirmations.release_of(awaited), if !self.held.is_empty() => {}
                 _ = write.writable(), if !self.outbox.is_empty() => {}
                 () = server.leave.notified() => {}
                 () = socket::until(deadline) => return End::Left(self.overdue()),

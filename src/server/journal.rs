@@ -3,7 +3,7 @@
 //!
 //! A `tracing` event a line of traffic would cost twenty times what the rest of the server does. So traffic is
 //! formatted a burst at a time into one block, which is handed to the appender when it is full, when an event comes,
-//! and before the thread goes to sleep: to wake the appender costs more than to format a hundred lines, and what
+//! and [`limits::LOG_REST`] after it was begun: to wake the appender costs more than to format a hundred lines, and what
 //! neighbours wait for is not kept waiting by it. The appender writes on a thread of its own, from a queue of bounded
 //! length. When the disk falls behind, `when_behind` decides: the server waits, or goes on and says what was left out.
 
@@ -15,6 +15,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use tokio::sync::Notify;
+use tokio::time::sleep;
 use tracing::field::{Field, Visit};
 use tracing::subscriber::DefaultGuard;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
@@ -88,9 +90,21 @@ impl Journal {
     }
 }
 
-/// Hands over the traffic that the present thread has logged: for when it has nothing to do.
+/// Hands over the traffic that the present thread has logged: for when it is about to stand still.
 pub fn hand_over() {
     with_page(Page::hand_over);
+}
+
+/// Hands over what the present thread logs, a little later; never ends.
+pub async fn follow() {
+    let Some(begun) = PAGE.with_borrow(|page| page.as_ref().map(|page| Rc::clone(&page.borrow().begun))) else {
+        return;
+    };
+    loop {
+        begun.notified().await;
+        sleep(limits::LOG_REST).await;
+        hand_over();
+    }
 }
 
 /// The log of a thread, while it has one.
@@ -105,7 +119,7 @@ impl Drop for Installed {
 }
 
 thread_local! {
-    /// What is logged without a journal at hand: by `tracing`, and by a runtime that goes to sleep.
+    /// What is logged, and handed over, without a journal at hand.
     static PAGE: RefCell<Option<Rc<RefCell<Page>>>> = const { RefCell::new(None) };
 }
 
@@ -129,6 +143,8 @@ struct Page {
     /// Traffic that has not been handed over, and how many records it is.
     block: Vec<u8>,
     records: u64,
+    /// Rung when the block is begun.
+    begun: Rc<Notify>,
     /// Records of traffic, since the start.
     lines: u64,
     /// Blocks that the queue had no room for, as the appender counts them.
@@ -145,6 +161,7 @@ impl Page {
             writer,
             block: Vec::new(),
             records: 0,
+            begun: Rc::default(),
             lines: 0,
             unsaid: 0,
             left_out: 0,
@@ -156,6 +173,9 @@ impl Page {
     fn log_traffic(&mut self, at: Time, direction: Level, who: &str, mut lines: &[u8]) -> u64 {
         let first = record::next_numbers(memchr::memchr_iter(b'\n', lines).count() as u64);
         let mut number = first;
+        if self.block.is_empty() {
+            self.begun.notify_one();
+        }
         while !lines.is_empty() {
             let (piece, rest) = lines.split_at(block_of(lines));
             lines = rest;

@@ -87,15 +87,12 @@ impl LogFile {
 
     fn rotate(&mut self) -> io::Result<()> {
         let Settings { path, files_max, .. } = &self.settings;
+        let oldest = if *files_max == 1 { path.clone() } else { numbered(path, files_max - 1) };
+        // Removed, not replaced: a file that takes another's place is written out at once by ext4, and all would wait.
+        gone(fs::remove_file(oldest))?;
         for number in (1..*files_max).rev() {
             let older = if number == 1 { path.clone() } else { numbered(path, number - 1) };
-            match fs::rename(&older, numbered(path, number)) {
-                Err(why) if why.kind() != io::ErrorKind::NotFound => return Err(why),
-                _ => {}
-            }
-        }
-        if *files_max == 1 {
-            fs::remove_file(path)?;
+            gone(fs::rename(&older, numbered(path, number)))?;
         }
         self.file = append(path)?;
         (self.size, self.torn) = (0, false);
@@ -117,6 +114,11 @@ impl Write for LogFile {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// That there was nothing is as good.
+fn gone(result: io::Result<()>) -> io::Result<()> {
+    result.or_else(|why| if why.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(why) })
 }
 
 /// `Clark.log.2` for `Clark.log` and 2.

@@ -165,11 +165,8 @@ pub fn main(seat: Seat) -> Result<(), Trouble> {
     let journal = Journal::open(log, name, seat.herd_up_since)
         .map_err(|why| Trouble::Log { path: log.directory.join(format!("{name}.log")), why })?;
     let _events = journal.install();
-    let runtime = Builder::new_current_thread()
-        .enable_all()
-        .on_thread_park(journal::hand_over)
-        .build_local(LocalOptions::default())
-        .map_err(Trouble::Runtime)?;
+    let runtime =
+        Builder::new_current_thread().enable_all().build_local(LocalOptions::default()).map_err(Trouble::Runtime)?;
     let (archive, keeper) = Archive::open(&seat.config, seat.index, RealDisk).map_err(Trouble::Runtime)?.unzip();
     let (bus, bridge) = Bus::open(&seat.config, seat.index).map_err(Trouble::Runtime)?.unzip();
     let ended = catch_unwind(AssertUnwindSafe(|| runtime.block_on(live(seat, journal, archive, bus))));
@@ -211,6 +208,7 @@ async fn live(seat: Seat, journal: Journal, archive: Option<Archive>, bus: Optio
         }
     }
     tasks.spawn_local(be_patient(Rc::clone(&server)));
+    tasks.spawn_local(journal::follow());
     info!("listening on {}", server.config.servers[index].listen);
     server.vitals.set_phase(Phase::Serving);
     let mut door = Door::new();
