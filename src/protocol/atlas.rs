@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! index   hash of a name ──▶ slot
-//! slots   one a client: its newest line, its edition, who said it
+//! slots   one a client: its newest line, its edition, who said it, and who said it too
 //! order   (edition, slot), ascending; an entry is stale once its slot has a later edition,
 //!         and the order is compacted when more than half of it is stale
 //! ```
@@ -74,8 +74,20 @@ pub struct Atlas {
 #[derive(Debug, Clone, Copy)]
 pub struct Entry<'a> {
     pub edition: Edition,
+    /// Who said it first.
     pub source: Source,
+    said_too_by: Source,
     pub line: &'a [u8],
+}
+
+impl Entry<'_> {
+    /// Whether a neighbour or another follower has said it, and so has it. Of all that have, the first and the last are
+    /// remembered.
+    #[must_use]
+    pub fn was_said_by(&self, source: Source) -> bool {
+        debug_assert_ne!(source, Source::CLIENT, "clients are not told");
+        self.source == source || self.said_too_by == source
+    }
 }
 
 impl Atlas {
@@ -106,7 +118,11 @@ impl Atlas {
         let slot = match self.find(report.client()) {
             Some(slot) => match self.slots.get(slot).news(report) {
                 News::New => self.replace(slot, report, source),
-                old => return (slot, old),
+                News::Known => {
+                    self.slots.get_mut(slot).said_too_by = source;
+                    return (slot, News::Known);
+                }
+                News::Stale => return (slot, News::Stale),
             },
             None => self.insert(report, source),
         };
@@ -125,7 +141,7 @@ impl Atlas {
         let forgotten = self.slots.get_mut(slot);
         self.digest = self.digest.wrapping_sub(xxh3_64(forgotten.line.bytes()));
         // No edition is 0, so its entry in the order is stale.
-        *forgotten = Slot { line: Line::new(b""), edition: 0, source: Source::CLIENT };
+        *forgotten = Slot::new(b"", 0, Source::CLIENT);
         self.free.push(slot);
         true
     }
@@ -142,7 +158,7 @@ impl Atlas {
         let start = self.order.partition_point(|change| change.edition() <= told);
         self.order[start..].iter().filter_map(|change| {
             let (slot, edition) = (self.slots.get(change.slot), change.edition());
-            (slot.edition == edition).then(|| Entry { edition, source: slot.source, line: slot.line.bytes() })
+            (slot.edition == edition).then(|| slot.entry())
         })
     }
 
@@ -188,7 +204,7 @@ impl Atlas {
         let slot = self.free.pop().unwrap_or(next);
         let edition = self.next_edition(slot);
         self.digest = self.digest.wrapping_add(xxh3_64(report.line()));
-        let known = Slot { line: Line::new(report.line()), edition, source };
+        let known = Slot::new(report.line(), edition, source);
         if slot == next {
             self.slots.push(known);
         } else {
@@ -272,12 +288,24 @@ struct Slot {
     edition: Edition,
     line: Line,
     source: Source,
+    /// Who was the last to say it when it was known already; a client, if nobody did. It takes no room: without it there
+    /// were four bytes to spare.
+    said_too_by: Source,
 }
 
 impl Slot {
+    fn new(line: &[u8], edition: Edition, source: Source) -> Self {
+        Self { line: Line::new(line), edition, source, said_too_by: Source::CLIENT }
+    }
+
     fn rewrite(&mut self, report: Report<'_>, edition: Edition, source: Source) {
         self.line.rewrite(report.line());
-        (self.edition, self.source) = (edition, source);
+        (self.edition, self.source, self.said_too_by) = (edition, source, Source::CLIENT);
+    }
+
+    fn entry(&self) -> Entry<'_> {
+        let Self { edition, source, said_too_by, .. } = *self;
+        Entry { edition, source, said_too_by, line: self.line.bytes() }
     }
 
     fn report(&self) -> Report<'_> {
@@ -373,6 +401,24 @@ mod tests {
         assert_eq!(editions(2), [3, 4]);
         assert_eq!(editions(4), [] as [Edition; 0]);
         assert_eq!(editions(u64::MAX), [] as [Edition; 0]);
+    }
+
+    #[test]
+    fn who_says_what_is_known_is_remembered_until_something_newer_is() {
+        let [one, other, third] = [1, 2, 3].map(Source::link);
+        let mut atlas = Atlas::new();
+        let mut say = |time: u8, source| {
+            atlas.learn(Report::parse(format!("AT S +0.000000000 kiwi +1-1 {time}").as_bytes()).unwrap(), source);
+            let entry = atlas.after(0).next().unwrap();
+            [one, other, third].map(|source| entry.was_said_by(source))
+        };
+        assert_eq!(say(1, Source::CLIENT), [false, false, false]);
+        assert_eq!(say(1, one), [true, false, false]);
+        assert_eq!(say(2, other), [false, true, false], "newer");
+        assert_eq!(say(1, third), [false, true, false], "older");
+        assert_eq!(say(2, third), [false, true, true]);
+        assert_eq!(say(2, one), [true, true, false], "the first and the last");
+        assert_eq!(say(2, other), [false, true, false]);
     }
 
     #[test]

@@ -7,8 +7,8 @@
 //! ```
 //!
 //! While `told` is behind the atlas, what follows it is said and `told` moves on. That is flooding, catching
-//! up, healing and back-pressure in one. What was heard from the other end is not told back to it; a batch that holds
-//! nothing else is not said at all, for the other end has it: `told` moves on in silence until the next batch or
+//! up, healing and back-pressure in one. What was heard from the other end, first or as known already, is not told back
+//! to it; a batch that holds nothing else is not said at all, for the other end has it: `told` moves on in silence until the next batch or
 //! heartbeat names it.
 //!
 //! An end that counted another number of reports than `TOLD` names has lost some. It says `HEARD` with its last
@@ -181,8 +181,8 @@ impl Link {
                 break;
             }
             told = entry.edition;
-            // Not back to whom it was heard from.
-            if entry.source != self.source {
+            // Not back to who said it.
+            if !entry.was_said_by(self.source) {
                 out.extend_from_slice(entry.line);
                 out.push(b'\n');
                 reports += 1;

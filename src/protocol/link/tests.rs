@@ -94,18 +94,20 @@ fn who_claims_more_than_there_is_has_heard_another_run() {
 }
 
 #[test]
-fn a_report_is_not_told_back_over_its_own_link_and_is_told_over_every_other() {
+fn a_report_is_not_told_back_to_who_said_it_and_is_told_to_every_other() {
     let mut atlas = Atlas::new();
-    let (mut one, mut other) = (Link::new(Source::link(1), 0), Link::new(Source::link(2), 0));
-    for link in [&mut one, &mut other] {
+    let [mut one, mut other, mut third] = [1, 2, 3].map(|n| Link::new(Source::link(n), 0));
+    for link in [&mut one, &mut other, &mut third] {
         link.hear(b"HEARD 0", &mut atlas).unwrap();
     }
     assert_eq!(one.hear(report("a +1-1 1").as_bytes(), &mut atlas), Ok(Effect::Learned));
     assert_eq!(other.hear(report("a +1-1 1").as_bytes(), &mut atlas), Ok(Effect::Known));
-    assert_eq!(tell(&mut one, &atlas, 1000), [] as [String; 0]);
-    assert_eq!((one.told(), one.confirmed()), (Some(1), 1), "it has what it said");
-    assert_eq!(tell(&mut one, &atlas, 1000), ["TOLD 1 0"], "the heartbeat names it");
-    assert_eq!(tell(&mut other, &atlas, 1000), [report("a +1-1 1"), "TOLD 1 1".into()]);
+    for link in [&mut one, &mut other] {
+        assert_eq!(tell(link, &atlas, 1000), [] as [String; 0]);
+        assert_eq!((link.told(), link.confirmed()), (Some(1), 1), "it has what it said");
+        assert_eq!(tell(link, &atlas, 1000), ["TOLD 1 0"], "the heartbeat names it");
+    }
+    assert_eq!(tell(&mut third, &atlas, 1000), [report("a +1-1 1"), "TOLD 1 1".into()]);
 }
 
 #[test]

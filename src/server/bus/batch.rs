@@ -35,7 +35,7 @@ impl Batch {
                 break;
             }
             last = entry.edition;
-            if entry.source != bus {
+            if !entry.was_said_by(bus) {
                 push(entry.line);
                 count += 1;
                 bytes += entry.line.len();
