@@ -1,6 +1,7 @@
-//! What a bridge to the bus keeps up with: `cargo bench --bench bus`. Two herds of one server each, joined by a real
-//! nats-server on this machine; updates to distinct clients, as fast as one server takes them, until the bus has been
-//! told all and until the other herd knows all. Then the bus is away for a while under load: how soon it is level again.
+//! What a bridge to the bus keeps up with: `cargo bench --bench bus [-- SECONDS]`. Two herds of one server each, joined by
+//! a real nats-server on this machine; updates to distinct clients, as fast as one server takes them, until the bus has
+//! been told all and until the other herd knows all. Then the bus is away for a minute, or for so long, while clients
+//! move: how soon it is level again.
 
 #[path = "../tests/nats.rs"]
 #[expect(dead_code, reason = "the tests use all of it")]
@@ -9,7 +10,9 @@ mod nats;
 #[expect(dead_code, reason = "the tests use all of it")]
 mod support;
 
+use std::ops::Range;
 use std::sync::atomic::Ordering::Relaxed;
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use herdctl::config::{Bus, Traffic};
@@ -18,9 +21,13 @@ use nats::Nats;
 use support::{Client, Herd, wait_until};
 
 const CLIENTS: usize = 500_000;
-/// How long the bus is away, and how many updates a second are said meanwhile.
-const ABSENCE: Duration = Duration::from_secs(10);
+/// How long the bus is away unless another time is asked for.
+const ABSENCE: Duration = Duration::from_secs(60);
+/// Meanwhile, and after, so many clients move, each again every ten seconds.
+const MOVING: usize = 100_000;
 const RATE: usize = 10_000;
+/// Updates that are said together.
+const BURST: usize = 100;
 
 fn main() {
     let Some(mut nats) = Nats::start() else { return };
@@ -38,49 +45,51 @@ fn main() {
     println!("  the bus was told all after {told:.2?}: {:.0} a second", CLIENTS as f64 / told.as_secs_f64());
     println!("  the other herd knew all after {known:.2?}: {:.0} a second", CLIENTS as f64 / known.as_secs_f64());
 
-    nats.kill();
-    let mut next = CLIENTS;
-    let away = Instant::now();
-    let mut burst = |next: &mut usize| {
-        say(&mut client, *next..*next + RATE / 100);
-        *next += RATE / 100;
+    let absence = std::env::args().skip(1).find_map(|arg| arg.parse().ok()).map_or(ABSENCE, Duration::from_secs);
+    go_away(&mut nats, absence, [&here, &there], client);
+}
+
+/// The bus ends and comes back while clients move.
+fn go_away(nats: &mut Nats, absence: Duration, [here, there]: [&Herd; 2], mut client: Client) {
+    let (start, mut moves) = (Instant::now(), 0);
+    let mut keep_moving = || {
+        if moves <= start.elapsed().as_millis() as usize * RATE / 1000 {
+            let first = moves % MOVING;
+            say_at(&mut client, first..first + BURST, 6 + moves / MOVING);
+            moves += BURST;
+        } else {
+            sleep(Duration::from_millis(1));
+        }
     };
-    while away.elapsed() < ABSENCE {
-        if next - CLIENTS <= due(away) {
-            burst(&mut next);
-        }
+    nats.kill();
+    while start.elapsed() < absence {
+        keep_moving();
     }
-    let missed = next - CLIENTS;
     nats.run();
-    let back = Instant::now();
-    // The load goes on: what was missed is told, and the lag is again that of a batch on its way.
+    let (back, goal) = (Instant::now(), here.vitals("Clark").edition.load(Relaxed));
+    let missed = goal - here.vitals("Clark").bus.told.load(Relaxed);
+    // Whoever learns of this one, whom nobody knew, has learnt what was said before.
+    here.client("Clark").ask("IAMAT last-of-all +1-1 5");
     let (mut told, mut known) = (None, None);
-    let goal = next as u64;
     while told.is_none() || known.is_none() {
-        if next - CLIENTS - missed <= due(back) {
-            burst(&mut next);
-        }
+        keep_moving();
+        assert!(back.elapsed() < Duration::from_secs(120), "the bus is not level again");
         let bus = &here.vitals("Clark").bus;
         if told.is_none() && bus.state() == BusState::Joined && bus.told.load(Relaxed) >= goal {
             told = Some(back.elapsed());
         }
-        if known.is_none() && knows(&there) >= goal {
+        if known.is_none() && knows(there) > CLIENTS as u64 {
             known = Some(back.elapsed());
         }
     }
-    println!("away for {ABSENCE:?} at {RATE} updates a second, {missed} missed, {CLIENTS} in the bucket:");
+    let [told, known] = [told, known].map(|took| took.expect("both were waited for"));
     println!(
-        "  told what it missed {:.2?} after it was back, and the other herd {:.2?}",
-        told.unwrap(),
-        known.unwrap()
+        "away for {absence:?}, {MOVING} of {CLIENTS} clients moving {RATE} times a second, {missed} moves missed:"
     );
-    wait_until("all to be level", || is_level(&here) && knows(&there) == next as u64);
-    assert_eq!(
-        here.vitals("Clark").digest.load(Relaxed),
-        there.vitals("Clark").digest.load(Relaxed),
-        "nothing is lost"
-    );
-    println!("  nothing was lost: both know {next}");
+    println!("  told what it missed {told:.2?} after it was back, and the other herd {known:.2?}");
+    let digests = || [here, there].map(|herd| herd.vitals("Clark").digest.load(Relaxed));
+    wait_until("all to be level", || is_level(here) && digests()[0] == digests()[1]);
+    println!("  nothing was lost: both know the same of {}", knows(there));
 }
 
 fn joined(name: &str, nats: &Nats) -> Herd {
@@ -101,16 +110,16 @@ fn knows(herd: &Herd) -> u64 {
     herd.vitals("Clark").knows.load(Relaxed)
 }
 
-/// How many updates should have been said since then.
-fn due(since: Instant) -> usize {
-    since.elapsed().as_millis() as usize * RATE / 1000
+/// Says where these clients are, some hundred at a time, and hears the answers.
+fn say(client: &mut Client, clients: Range<usize>) {
+    say_at(client, clients, 5);
 }
 
-/// Says where these clients are, some hundred at a time, and hears the answers.
-fn say(client: &mut Client, clients: std::ops::Range<usize>) {
-    let clients: Vec<usize> = clients.collect();
-    for some in clients.chunks(500) {
-        client.say(some.iter().map(|n| format!("IAMAT client-{n} +34.068930-118.445127 5\n")).collect::<String>());
-        some.iter().for_each(|_| assert!(client.hear().starts_with("AT ")));
+fn say_at(client: &mut Client, clients: Range<usize>, time: usize) {
+    for first in clients.clone().step_by(500) {
+        let some = first..clients.end.min(first + 500);
+        let line = |n| format!("IAMAT client-{n} +34.068930-118.445127 {time}\n");
+        client.say(some.clone().map(line).collect::<String>());
+        some.for_each(|_| assert!(client.hear().starts_with("AT ")));
     }
 }
