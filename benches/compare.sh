@@ -4,7 +4,8 @@
 #   benches/compare.sh [ROUNDS]
 #
 # The same generator, connections, depths and clients for all three, over loopback, in turns, so that whatever else
-# the machine does falls on all alike; what is printed are medians and their ratios. It takes about a minute a round.
+# the machine does falls on all alike; what is printed are medians and their ratios. It takes about a minute a round:
+# `benches/compare.sh 1` is a first look, and five rounds, which are usual, are for figures to keep.
 # What is compared is not alike: a herd of five tells every update to all five, logs every line, and answers when a
 # neighbour has it. Redis alone does none of this; with replicas it copies later than it answers, and logs nothing.
 set -eu
