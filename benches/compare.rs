@@ -1,12 +1,16 @@
 //! One load on one server, for `compare.sh`: the same connections, depth and clients against a herd or a Redis, by the
-//! same loop. Prints updates a second; of a herd only those count that all its servers know.
+//! same loop; against a cluster of NATS as many updates in flight. Prints updates a second; of a herd only those count
+//! that all its servers know, of NATS those that a subscriber at each server has.
 //!
 //! ```text
 //! cargo bench --bench compare -- herd DEPTH UPDATES 127.0.0.1:11003 127.0.0.1:11000 …
 //! cargo bench --bench compare -- redis DEPTH UPDATES 127.0.0.1:6379
+//! cargo bench --bench compare -- nats DEPTH UPDATES 127.0.0.1:4222 127.0.0.1:4223 …
 //! ```
 
 mod load;
+#[cfg(feature = "bus")]
+mod nats;
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -22,17 +26,30 @@ fn main() {
     let [speech, depth, updates, to, others @ ..] = args.as_slice() else {
         return println!("nothing to compare with; see benches/compare.sh");
     };
-    let speech = if speech == "redis" { Speech::Redis } else { Speech::Herd };
-    let load = Load { connections: 32, depth: depth.parse().expect("a depth"), clients: 1000, speech };
     let (updates, to): (u64, SocketAddr) = (updates.parse().expect("a number"), to.parse().expect("an address"));
     // Every run is newer than the one before it.
-    let mut clock = jiff::Timestamp::now().as_nanosecond().try_into().expect("a time after 1970");
-    load.run(to, updates / 10, &mut clock);
-    let mut took = load.run(to, updates, &mut clock);
-    if speech == Speech::Herd {
-        took += wait_until_known(to, others, clock);
-    }
+    let clock = jiff::Timestamp::now().as_nanosecond().try_into().expect("a time after 1970");
+    let load = |speech| Load { connections: 32, depth: depth.parse().expect("a depth"), clients: 1000, speech };
+    let took = match speech.as_str() {
+        "herd" => herd(load(Speech::Herd), updates, to, others, clock),
+        "redis" => warm(load(Speech::Redis), updates, to, clock).0,
+        #[cfg(feature = "bus")]
+        "nats" => nats::run(load(Speech::Herd), updates, to, others, clock),
+        _ => panic!("neither herd nor redis, nor nats with the feature `bus`"),
+    };
     println!("{:.0}", updates as f64 / took.as_secs_f64());
+}
+
+/// Until all its servers know.
+fn herd(load: Load, updates: u64, to: SocketAddr, others: &[String], clock: u64) -> Duration {
+    let (took, clock) = warm(load, updates, to, clock);
+    took + wait_until_known(to, others, clock)
+}
+
+/// After a tenth that does not count; returns the last time that was said, too.
+fn warm(load: Load, updates: u64, to: SocketAddr, mut clock: u64) -> (Duration, u64) {
+    load.run(to, updates / 10, &mut clock);
+    (load.run(to, updates, &mut clock), clock)
 }
 
 /// Says one more update and asks the others for it: each server tells in the order in which it learnt, so who knows
