@@ -64,7 +64,7 @@ pub struct Merge {
     arrivals: u64,
     /// What is stamped before this need not be waited for: it came with the beginning.
     settled: Option<String>,
-    /// The record that was given out last.
+    /// The last record of those that were given out.
     last: Option<Key>,
     /// After a skip: what comes before this is left out too, so that nothing is missing after it.
     resume: Option<Key>,
@@ -191,7 +191,8 @@ impl Merge {
             let Reverse(first) = self.held.pop()?;
             self.logs[first.log].held_bytes -= first.line.len().min(self.logs[first.log].held_bytes);
             if !is_left_out {
-                self.last = Some(first.key);
+                // A heading goes with the record before it in its own log.
+                self.last = self.last.max(Some(first.key));
                 return Some(Item::Line { log: first.log, line: first.line, arrived: first.arrived });
             }
         }
@@ -200,7 +201,7 @@ impl Merge {
     /// Whether no record can stand between the last one and this.
     fn follows(&self, key: Key) -> bool {
         match self.last {
-            Some(last) if last.run == key.run => key.seq <= last.seq + 1,
+            Some(last) if last.run == key.run => key.seq <= last.seq.saturating_add(1),
             _ => key.seq <= 1,
         }
     }
@@ -226,7 +227,7 @@ impl Merge {
     fn missed_before(&self, next: Key) -> Option<u64> {
         match self.last {
             Some(last) if last.run != next.run => None,
-            last => next.seq.checked_sub(last.map_or(0, |last| last.seq) + 1),
+            last => next.seq.checked_sub(last.map_or(0, |last| last.seq).saturating_add(1)),
         }
     }
 }

@@ -166,6 +166,33 @@ fn rotated_files_are_read_oldest_first() {
 }
 
 #[test]
+fn a_log_that_is_begun_again_keeps_the_others_from_nothing() {
+    let folder = Folder::new();
+    folder.write("Clark.log", &(heading(RUN, "Clark") + &record(1, "one")));
+    folder.write("herd.log", &(heading(RUN, "herd") + &record(2, "two") + &record(3, "killed")));
+    let (mut reader, _) = folder.reader(Lines::All);
+    let (mut out, answers, _) = Output::captured(false);
+    looked(&mut reader, &mut out);
+    folder.write("Clark.log", &heading(RUN, "Clark"));
+    folder.write("herd.log", &record(4, "started"));
+    assert!(reader.look(Some(GAP_MAX), Pace::All, &mut out).is_ok());
+    assert_eq!(lines_of(&answers), ["one", "two", "killed", "started"]);
+}
+
+#[test]
+fn the_greatest_number_is_no_end() {
+    let folder = Folder::new();
+    let greatest = |text: &str| format!("2026-11-23T06:05:52.000001Z #{} INFO  {text}\n", u64::MAX);
+    folder.write("Clark.log", &(heading(RUN, "Clark") + &greatest("one")));
+    let (mut reader, _) = folder.reader(Lines::All);
+    let (mut out, answers, _) = Output::captured(false);
+    looked(&mut reader, &mut out);
+    folder.write("Clark.log", &greatest("two"));
+    assert!(reader.look(Some(GAP_MAX), Pace::All, &mut out).is_ok());
+    assert_eq!(lines_of(&answers), ["one", "two"]);
+}
+
+#[test]
 fn heartbeats_are_neither_shown_nor_counted() {
     let folder = Folder::new();
     let beat = record(2, "x").replace("INFO  x", "OUT   Bona | TOLD 41 0");
