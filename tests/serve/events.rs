@@ -27,6 +27,17 @@ fn each_has_its_own_order(events: &[Value]) {
     }
 }
 
+/// Whether they go by time, where that leaves each process its own order.
+fn go_by_time(events: &[Value]) -> bool {
+    let mut latest: HashMap<&str, &str> = HashMap::new();
+    let times = events.iter().map(|event| {
+        let at = latest.entry(event["process"].as_str().unwrap()).or_default();
+        *at = event["t"].as_str().unwrap().max(at);
+        *at
+    });
+    times.is_sorted()
+}
+
 /// From a herd that has come up: what has been, what happens, and a process that goes and comes.
 fn is_one_stream(herd: &mut Served, from: &Field) {
     wait_until("the herd to be ready", || from.run("wait --ready --timeout 100ms").code == 0);
@@ -37,10 +48,15 @@ fn is_one_stream(herd: &mut Served, from: &Field) {
 
     assert_eq!(from.run("start Bona --wait").code, 0);
     let since = format!("events --json --kind server --since {began:.6} --count 3");
-    let been: Vec<Value> = from.run(&since).out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let events = |line: &str| -> Vec<Value> {
+        from.run(line).out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let been = events(&since);
     assert_eq!(been.len(), 3, "{been:#?}");
     assert!(is(&been[1], "server.killed", "Bona") && been[1]["process"] == "Bona", "{been:#?}");
     each_has_its_own_order(&been);
+    // Each came up at another time, and is asked at once.
+    wait_until("all that has been to go by time", || go_by_time(&events("events --json --since 10m --count 40")));
 
     let mut clark = herd.take("Clark");
     clark.kill().unwrap();

@@ -19,7 +19,7 @@ const NOTICE: Duration = Duration::from_secs(1);
 
 /// One event, as it is handed on.
 pub struct Told {
-    /// RFC 3339.
+    /// RFC 3339; of what stands between events, nothing: when it was said says nothing of what comes after it.
     pub at: String,
     /// JSON, ended by LF.
     pub line: Vec<u8>,
@@ -124,10 +124,12 @@ fn read(line: &[u8]) -> Result<Event, Failure> {
 /// An event with the name of the process whose number it has; what is missing is missing of that process.
 fn told(event: Event, server: &str) -> Told {
     let missing_of = (event.kind == "gap").then(|| server.to_owned());
+    let is_between = missing_of.is_some() || event.kind == "stream.opened";
     let event = Event { process: Some(server.to_owned()), server: event.server.or(missing_of), ..event };
     let mut line = serde_json::to_vec(&event).expect("strings and numbers are JSON");
     line.push(b'\n');
-    Told { at: event.t, line, arrived: Instant::now() }
+    let at = if is_between { String::new() } else { event.t };
+    Told { at, line, arrived: Instant::now() }
 }
 
 #[cfg(test)]
@@ -146,5 +148,11 @@ mod tests {
         check(event("herd.up"), "Clark", None);
         check(Event { server: Some("Bona".into()), ..event("fault.set") }, "Clark", Some("Bona"));
         check(Event { missed: Some(7), ..event("gap") }, "Clark", Some("Clark"));
+    }
+
+    #[test]
+    fn what_was_before_is_not_as_late_as_the_question() {
+        let at = |kind: &str| told(Event { kind: kind.into(), t: "now".into(), ..Event::default() }, "Clark").at;
+        assert_eq!(["stream.opened", "gap", "herd.up"].map(at), ["", "", "now"]);
     }
 }
