@@ -86,7 +86,8 @@ impl<'a> Confluence<'a> {
 
     /// Waits until something has come, or an event has waited long enough, or the time is over.
     fn wait(&mut self, until: Option<Instant>) {
-        let ripens = self.branches.iter().filter_map(|branch| Some(branch.held.front()?.arrived + HOLD)).min();
+        // Before the first goes none of the others, however long they have waited.
+        let ripens = self.first().map(|branch| branch.held[0].arrived + HOLD);
         let wake = until.into_iter().chain(ripens).min();
         let runtime = self.runtime;
         let news = poll_fn(|cx| self.poll_news(cx, |branch| branch.held.is_empty()));
@@ -116,15 +117,18 @@ impl<'a> Confluence<'a> {
         loop {
             self.branches.iter_mut().for_each(Branch::refill);
             let is_whole = self.branches.iter().all(|branch| !branch.held.is_empty() || !branch.flows());
-            let heads = self.branches.iter_mut().filter(|branch| !branch.held.is_empty());
-            let first = heads.min_by(|one, other| one.held[0].at.cmp(&other.held[0].at));
-            let Some(next) =
-                first.and_then(|branch| branch.held.pop_front_if(|told| is_whole || told.arrived + HOLD <= now))
-            else {
+            let is_ripe = |told: &mut Told| is_whole || told.arrived + HOLD <= now;
+            let Some(next) = self.first().and_then(|branch| branch.held.pop_front_if(is_ripe)) else {
                 return lines;
             };
             lines.extend_from_slice(&next.line);
         }
+    }
+
+    /// Whose event is the earliest of all that are held.
+    fn first(&mut self) -> Option<&mut Branch> {
+        let heads = self.branches.iter_mut().filter(|branch| !branch.held.is_empty());
+        heads.min_by(|one, other| one.held[0].at.cmp(&other.held[0].at))
     }
 
     fn has_ended(&self) -> bool {
@@ -226,6 +230,21 @@ mod tests {
         assert_eq!(text(all.ripe(now)), "39 d ");
         // … but it is not waited for any longer than that.
         assert_eq!(text(all.ripe(now + HOLD)), "40 z ");
+    }
+
+    #[test]
+    fn an_earlier_event_that_comes_late_is_waited_for_by_the_others_without_haste() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let (branches, [one, other, silent]) = branches();
+        let mut all = Confluence { runtime: &runtime, branches };
+        let now = Instant::now();
+        tell(&silent, now, &[]);
+        tell(&one, now.checked_sub(HOLD).unwrap(), &["20 a"]);
+        tell(&other, now, &["10 x"]);
+        assert_eq!(text(all.ripe(now)), "");
+        all.wait(None);
+        assert!(now.elapsed() >= HOLD);
+        assert_eq!(text(all.ripe(Instant::now())), "10 x 20 a ");
     }
 
     #[test]
