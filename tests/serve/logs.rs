@@ -1,6 +1,9 @@
 //! The logs of a herd of processes: one, by time, and of each process in the order of its own numbers.
 
 use std::collections::HashMap;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::thread;
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -123,4 +126,32 @@ fn the_logs_of_processes_on_other_hosts_are_told_over_their_control_addresses() 
     herd.start("Clark");
     followed.extend(follow.until("Clark again", |record| has(record, "Clark", "listening on ")));
     each_is_whole(&followed);
+}
+
+/// Answers one question with the beginning of an answer.
+fn break_off(listener: &TcpListener) {
+    const BEGINNING: &str = "-Clark\t2026-11-23T06:05:52.000001Z #1 INFO  one\n";
+    let (mut stream, _) = listener.accept().unwrap();
+    let mut question = Vec::new();
+    while !question.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        question.extend(byte);
+    }
+    let head = "HTTP/1.1 200 OK\r\nherd-protocol: 1\r\nconnection: close\r\n\r\n";
+    stream.write_all([head, BEGINNING].concat().as_bytes()).unwrap();
+}
+
+#[test]
+fn logs_that_break_off_are_said_to() {
+    let herd = Served::with_control();
+    let there = elsewhere(&herd, TOKEN);
+    let listener = TcpListener::bind(herd.control_of("Clark")).unwrap();
+    let all = thread::scope(|scope| {
+        scope.spawn(|| break_off(&listener));
+        records(&there.run("logs -n all --json"))
+    });
+    let clark: Vec<&Value> = all.iter().filter(|record| record["server"] == "Clark").collect();
+    assert!(clark.len() == 2 && has(clark[0], "Clark", "one"), "{clark:#?}");
+    assert!(has(clark[1], "Clark", "its logs cannot be read: the answer broke off"), "{clark:#?}");
 }

@@ -19,8 +19,10 @@ use crate::logbook::merge::Item;
 use crate::logbook::record::{NO_RUN, Record, Run};
 use crate::logbook::stream::Gap;
 
-/// So many pieces wait to be taken.
-const PIECES_MAX: usize = 2;
+/// So many pieces wait to be taken, …
+const PIECES_MAX: usize = 8;
+/// … and of what is taken so many lines are held, and those of one piece more.
+const LINES_MAX: usize = 10_000;
 /// Who cannot be asked is asked again so often.
 const RETRY_EVERY: Duration = Duration::from_millis(500);
 /// What a process has logged before is waited for so long at each look.
@@ -69,7 +71,7 @@ impl Far {
     ) -> Result<Self, Failure> {
         let client = Client::new(target.clone(), deadline)?;
         let (to, news) = sync_channel(PIECES_MAX);
-        let reading = Reading { client, query, to, last: None, run: NO_RUN };
+        let reading = Reading { client, query, to, mark: Mark::default() };
         let thread = thread::Builder::new().name("far logs".into()).spawn(move || reading.read());
         thread.map_err(|why| Failure::new(Kind::Failed, format!("the system gives no thread: {why}")))?;
         Ok(Self { news, queue: VecDeque::new(), run: NO_RUN, places, is_early: true, has_ended: false })
@@ -82,7 +84,8 @@ impl Far {
         let mut times: VecDeque<Run> = VecDeque::new();
         while self.is_early {
             self.take(true);
-            for item in std::mem::take(&mut self.queue) {
+            let came = std::mem::take(&mut self.queue);
+            for item in came.into_iter().filter(|item| matters(item, wanted, first)) {
                 times.extend(counted(&item, wanted, first));
                 kept.push_back(item);
                 if times.len() > most {
@@ -103,18 +106,19 @@ impl Far {
         }
     }
 
-    /// Takes a piece if there is one, or waits a moment for it.
-    fn take(&mut self, waits: bool) {
+    /// Takes a piece if there is one, or waits a moment for it; says whether there was.
+    fn take(&mut self, waits: bool) -> bool {
         let news = match waits {
             true => self.news.recv_timeout(LOOK_MAX).map_err(|why| why == RecvTimeoutError::Disconnected),
             false => self.news.try_recv().map_err(|why| why == TryRecvError::Disconnected),
         };
-        let now = Instant::now();
+        let (now, has_come) = (Instant::now(), news.is_ok());
         match news {
             Ok(news) => news.into_iter().for_each(|news| self.take_one(news, now)),
             Err(has_ended) => self.has_ended |= has_ended,
         }
         self.is_early &= !self.has_ended;
+        has_come
     }
 
     fn take_one(&mut self, news: News, now: Instant) {
@@ -133,6 +137,15 @@ impl Far {
             }
         };
         self.queue.extend(item);
+    }
+}
+
+/// Whether it may be shown, or says which run has begun: what does neither is not held.
+fn matters(item: &Item, wanted: &Sieve, first: usize) -> bool {
+    let Item::Line { log, line, .. } = item else { return true };
+    match Record::read(line) {
+        Some(record) => record.run_begins().is_some() || wanted.shows(first + log, &record),
+        None => wanted.shows_torn(first + log),
     }
 }
 
@@ -162,10 +175,11 @@ impl Source for Far {
     }
 
     fn take_in(&mut self, _: Instant) -> io::Result<bool> {
-        if self.queue.is_empty() && !self.has_ended {
-            self.take(self.is_early);
+        let mut has_come = true;
+        while has_come && self.queue.len() < LINES_MAX && !self.has_ended {
+            has_come = self.take(self.is_early && self.queue.is_empty());
         }
-        Ok(self.is_early)
+        Ok(self.is_early || (has_come && !self.has_ended))
     }
 
     fn take_rests(&mut self, _: Instant) {}
@@ -183,9 +197,7 @@ struct Reading {
     client: Client,
     query: LogsQuery,
     to: SyncSender<Vec<News>>,
-    last: Option<Last>,
-    /// The run that is being told.
-    run: Run,
+    mark: Mark,
 }
 
 impl Reading {
@@ -214,8 +226,8 @@ impl Reading {
     /// Hands on until the process has gone, which is no failure.
     fn hand_on(&mut self) -> Result<Result<(), Failure>, Left> {
         let query = self.query_from_here();
-        self.run = NO_RUN;
-        let Self { client, to, last, run, .. } = self;
+        self.mark.begin_answer();
+        let Self { client, to, mark, .. } = self;
         let mut lines = match client.logs(&query) {
             Ok(lines) => lines,
             Err(failure) => return Ok(Err(failure)),
@@ -224,10 +236,11 @@ impl Reading {
             let piece = match lines.next(Some(RETRY_EVERY)) {
                 Ok(Piece::Lines(piece)) => piece,
                 Ok(Piece::Nothing) => Vec::new(),
+                Ok(Piece::End) if mark.is_early => return Ok(Err(Failure::new(Kind::Failed, "the answer broke off"))),
                 Ok(Piece::End) => return Ok(Ok(())),
                 Err(failure) => return Ok(Err(failure)),
             };
-            let news = piece.split(|&byte| byte == b'\n').filter_map(|line| read(line, last, run)).collect();
+            let news = piece.split(|&byte| byte == b'\n').filter_map(|line| mark.read(line)).collect();
             to.send(news).map_err(|_| Left)?;
         }
     }
@@ -235,52 +248,83 @@ impl Reading {
     /// What was asked for; after a loss all of a while before it, for what is known is known by its number.
     fn query_from_here(&self) -> LogsQuery {
         let query = self.query.clone();
-        let Some(last) = &self.last else { return query };
+        let Some(last) = &self.mark.last else { return query };
         let time: Option<Timestamp> = std::str::from_utf8(&last.time).ok().and_then(|time| time.parse().ok());
         let since = time.and_then(|time| time.checked_sub(SignedDuration::from_mins(1)).ok()).map(when::rfc3339);
         LogsQuery { lines: None, since, ..query }
     }
 }
 
-/// The last record that was handed on.
+/// How far the process has told.
+struct Mark {
+    /// The last record that was handed on.
+    last: Option<Last>,
+    /// The run that is being told.
+    run: Run,
+    /// What is being told was told before.
+    is_known: bool,
+    /// What was logged before the question has not all come.
+    is_early: bool,
+}
+
 struct Last {
     run: Run,
     seq: u64,
     time: Run,
 }
 
-/// What a line of the answer says, if it is not known.
-fn read(line: &[u8], last: &mut Option<Last>, run: &mut Run) -> Option<News> {
-    let (&sign, rest) = line.split_first()?;
-    let named = || {
-        let tab = memchr::memchr(b'\t', rest)?;
-        Some((&rest[..tab] == HERD.as_bytes(), &rest[tab + 1..]))
-    };
-    match sign {
-        NOW => Some(News::Now),
-        RUN => {
-            *run = *rest.first_chunk()?;
-            Some(News::Run(*run))
-        }
-        MISSING => {
-            named().map(|(is_own, why)| News::Missing { is_own, why: String::from_utf8_lossy(why).into_owned() })
-        }
-        LINE => {
-            let (is_own, line) = named()?;
-            let record = Record::read(line);
-            if let Some(begun) = record.and_then(|record| record.run_begins()) {
-                *run = begun;
+impl Default for Mark {
+    fn default() -> Self {
+        Self { last: None, run: NO_RUN, is_known: false, is_early: true }
+    }
+}
+
+impl Mark {
+    fn begin_answer(&mut self) {
+        *self = Self { is_known: self.last.is_some(), last: self.last.take(), ..Self::default() };
+    }
+
+    /// What a line of the answer says, if it is not known.
+    fn read(&mut self, line: &[u8]) -> Option<News> {
+        let (&sign, rest) = line.split_first()?;
+        let named = || {
+            let tab = memchr::memchr(b'\t', rest)?;
+            Some((&rest[..tab] == HERD.as_bytes(), &rest[tab + 1..]))
+        };
+        match sign {
+            NOW => {
+                self.is_early = false;
+                Some(News::Now)
             }
-            let number = (*run, record.map_or(0, |record| record.seq));
-            if last.as_ref().is_some_and(|last| number <= (last.run, last.seq)) {
-                return None;
+            RUN => {
+                self.run = *rest.first_chunk()?;
+                Some(News::Run(self.run))
             }
-            if let Some(record) = record.filter(|record| record.run_begins().is_none()) {
-                *last = Some(Last { run: *run, seq: record.seq, time: record.stamp() });
+            MISSING => {
+                named().map(|(is_own, why)| News::Missing { is_own, why: String::from_utf8_lossy(why).into_owned() })
             }
-            Some(News::Line { is_own, line: line.to_vec() })
+            LINE => {
+                let (is_own, line) = named()?;
+                self.is_news(line).then(|| News::Line { is_own, line: line.to_vec() })
+            }
+            _ => None,
         }
-        _ => None,
+    }
+
+    /// Whether a line was not told before. One that is no record goes with the record before it.
+    fn is_news(&mut self, line: &[u8]) -> bool {
+        let Some(record) = Record::read(line) else { return !self.is_known };
+        if let Some(begun) = record.run_begins() {
+            self.run = begun;
+            let is_new = self.last.as_ref().is_none_or(|last| begun > last.run);
+            self.is_known &= !is_new;
+            return is_new;
+        }
+        self.is_known = self.last.as_ref().is_some_and(|last| (self.run, record.seq) <= (last.run, last.seq));
+        if !self.is_known {
+            self.last = Some(Last { run: self.run, seq: record.seq, time: record.stamp() });
+        }
+        !self.is_known
     }
 }
 
@@ -292,32 +336,74 @@ mod tests {
     const ONE: &[u8] = b"-Clark\t2026-11-23T06:05:52.000001Z #1 INFO  one";
     const TWO: &[u8] = b"-herd\t2026-11-23T06:05:52.000002Z #2 INFO  two";
 
-    fn told(lines: &[&[u8]], last: &mut Option<Last>) -> Vec<String> {
-        let mut run = NO_RUN;
+    /// What one answer says.
+    fn told(lines: &[&[u8]], mark: &mut Mark) -> Vec<String> {
+        mark.begin_answer();
         let text = |news| match news {
             News::Line { is_own, line } => {
-                format!("{is_own} {}", String::from_utf8_lossy(Record::read(&line).unwrap().text))
+                let text = Record::read(&line).map_or(&line[..], |record| record.text);
+                format!("{is_own} {}", String::from_utf8_lossy(text))
             }
             News::Run(_) => "run".into(),
             News::Missing { why, .. } => why,
             News::Now => "now".into(),
         };
-        lines.iter().filter_map(|line| read(line, last, &mut run)).map(text).collect()
+        lines.iter().filter_map(|line| mark.read(line)).map(text).collect()
     }
 
     #[test]
     fn what_is_known_is_not_told_again() {
-        let mut last = None;
-        assert_eq!(told(&[RUN_LINE, ONE, b"=", TWO, b""], &mut last), ["run", "false one", "now", "true two"]);
-        assert_eq!(told(&[RUN_LINE, ONE, TWO, b"=", b"!Clark\tcut off"], &mut last), ["run", "now", "cut off"]);
+        let mut mark = Mark::default();
+        assert_eq!(told(&[RUN_LINE, ONE, b"=", TWO, b""], &mut mark), ["run", "false one", "now", "true two"]);
+        assert_eq!(told(&[RUN_LINE, ONE, TWO, b"=", b"!Clark\tcut off"], &mut mark), ["run", "now", "cut off"]);
         let heading = b"-Clark\t2026-11-23T07:00:00.000001Z #0 INFO  herd up since 2026-11-23T07:00:00.000000Z, pid 7";
-        let again = told(&[RUN_LINE, TWO, heading, ONE], &mut last);
+        let again = told(&[RUN_LINE, TWO, heading, ONE], &mut mark);
         assert!(again.len() == 3 && again[1].contains("up since") && again[2] == "false one", "{again:?}");
+    }
+
+    #[test]
+    fn a_torn_line_goes_with_the_record_before_it() {
+        const TORN: &[u8] = b"-Clark\t2026-11-23T06:0";
+        let torn = "false 2026-11-23T06:0";
+        let mut mark = Mark::default();
+        assert_eq!(told(&[RUN_LINE, ONE, TORN], &mut mark), ["run", "false one", torn]);
+        assert_eq!(told(&[RUN_LINE, ONE, TORN, TWO, TORN], &mut mark), ["run", "true two", torn]);
+    }
+
+    #[test]
+    fn what_will_not_be_shown_is_not_held() {
+        let (to, news) = sync_channel(2);
+        let line = |nth: u32| {
+            let text = if nth.is_multiple_of(1000) { "kiwi" } else { "mango" };
+            let line = format!("2026-11-23T06:05:52.000001Z #{} INFO  {text}", nth + 1);
+            News::Line { is_own: false, line: line.into_bytes() }
+        };
+        assert!(to.send((0..5000).map(line).chain([News::Now]).collect()).is_ok());
+        let places = [Some(0), None];
+        let mut far = Far { news, queue: VecDeque::new(), run: NO_RUN, places, is_early: true, has_ended: false };
+        let wanted = Sieve { grep: regex::Regex::new("kiwi").ok(), ..Sieve::default() };
+        assert_eq!((far.gather(&wanted, 0, 3).len(), far.queue.len()), (3, 3));
+    }
+
+    #[test]
+    fn what_has_come_is_taken_at_once_up_to_what_is_held() {
+        let (to, news) = sync_channel(PIECES_MAX);
+        let piece = || (0..LINES_MAX / 4).map(|_| News::Missing { is_own: false, why: String::new() }).collect();
+        assert!((0..PIECES_MAX).all(|_| to.send(piece()).is_ok()));
+        let places = [Some(0), None];
+        let mut far = Far { news, queue: VecDeque::new(), run: NO_RUN, places, is_early: false, has_ended: false };
+        assert!(far.take_in(Instant::now()).unwrap(), "there is more");
+        assert_eq!(far.queue.len(), LINES_MAX);
+        far.queue.clear();
+        far.take_in(Instant::now()).unwrap();
+        assert_eq!(far.queue.len(), LINES_MAX, "all that was sent");
+        far.queue.clear();
+        assert!(!far.take_in(Instant::now()).unwrap());
     }
 
     #[test]
     fn anything_may_come() {
         let none: [&[u8]; 5] = [b"", b"-", b"-Clark", b"@x", b"?Clark\tx"];
-        assert!(told(&none, &mut None).is_empty());
+        assert!(told(&none, &mut Mark::default()).is_empty());
     }
 }
