@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd};
 use std::rc::Rc;
+use std::time::Instant;
 
 use nix::sys::resource::{Resource, getrlimit};
 use socket2::{SockRef, TcpKeepalive};
@@ -11,6 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
+use super::clock;
 use super::connection;
 use super::socket::Socket;
 use super::state::Server;
@@ -22,6 +24,8 @@ pub(super) struct Door {
     closed: bool,
     /// What was short of late; said once, and again when it gets worse.
     short_of: Shortage,
+    /// While it is short of anything: when it looks whether it still is, however much else happens meanwhile.
+    pub(super) look_at: Option<Instant>,
     /// Descriptors from this one on are kept from clients, or a crowd of them would leave none to the operator.
     kept_from: u64,
 }
@@ -31,19 +35,17 @@ impl Door {
         // Without a limit there is nothing to keep.
         let allowed = getrlimit(Resource::RLIMIT_NOFILE).map_or(u64::MAX, |(soft, _)| soft);
         let kept = limits::DESCRIPTORS_KEPT.min(allowed / limits::DESCRIPTORS_KEPT_PART);
-        Self { closed: false, short_of: Shortage::Nothing, kept_from: allowed - kept }
-    }
-
-    pub(super) fn is_short(&self) -> bool {
-        self.short_of != Shortage::Nothing
+        Self { closed: false, short_of: Shortage::Nothing, look_at: None, kept_from: allowed - kept }
     }
 
     /// Whether there are descriptors again, though nobody has come to show it.
     pub(super) fn look(&mut self, server: &Rc<Server>, listener: &TcpListener) {
         self.closed = false;
-        let one_more = listener.as_fd().try_clone_to_owned();
-        if one_more.is_ok_and(|one_more| !self.is_kept(&one_more)) {
-            self.has_enough(server);
+        self.look_at = Some(clock::instant() + limits::ACCEPT_PAUSE);
+        match listener.as_fd().try_clone_to_owned() {
+            Ok(one_more) if !self.is_kept(&one_more) => self.has_enough(server),
+            Ok(_) => server.vitals.show_shortage(Shortage::DescriptorsForClients),
+            Err(_) => server.vitals.show_shortage(Shortage::Descriptors),
         }
     }
 
@@ -87,11 +89,13 @@ impl Door {
     fn becomes(&mut self, server: &Rc<Server>, shortage: Shortage) -> bool {
         let is_worse = shortage > self.short_of;
         self.short_of = self.short_of.max(shortage);
-        server.vitals.show_shortage(self.short_of);
+        self.look_at.get_or_insert_with(|| clock::instant() + limits::ACCEPT_PAUSE);
+        server.vitals.show_shortage(shortage);
         is_worse
     }
 
     fn has_enough(&mut self, server: &Rc<Server>) {
+        self.look_at = None;
         if std::mem::replace(&mut self.short_of, Shortage::Nothing) != Shortage::Nothing {
             server.vitals.show_shortage(Shortage::Nothing);
             info!("accepting connections again");

@@ -67,6 +67,7 @@ use fault::Faults;
 use journal::Journal;
 use question::Question;
 pub use secret::Secret;
+use socket::until;
 use state::{Leaving, Server};
 use trust::Trust;
 use vitals::{Phase, Vitals};
@@ -220,7 +221,7 @@ async fn live(seat: Seat, journal: Journal, archive: Option<Archive>, bus: Optio
                 Order::Die => return Ok(()),
             },
             accepted = listener.accept(), if door.is_open() => door.admit(&server, &mut tasks, accepted),
-            () = sleep(limits::ACCEPT_PAUSE), if door.is_short() => door.look(&server, &listener),
+            () = until(door.look_at) => door.look(&server, &listener),
             Some(ended) = tasks.join_next() => contain(ended),
             Ok(()) = faults.changed() => server.suffer(&faults.borrow_and_update()),
             Some(question) = questions.recv() => question::answer(&server, question),

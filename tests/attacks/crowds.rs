@@ -5,6 +5,7 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::process::Command;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
 
 use herdctl::limits;
 use herdctl::protocol::hello::{Dialing, Identity};
@@ -99,7 +100,9 @@ fn a_crowd_that_uses_up_the_descriptors_leaves_some_to_the_operator_and_the_neig
     wait_until("the log to say so", || herd.log("Clark").contains("no descriptors are left for clients; only neigh"));
 
     let note = || server(&herd.field.json("ps --json"), "Clark")["note"].as_str().unwrap_or_default().to_owned();
-    assert_eq!(note(), "no descriptors are left for clients; only neighbours are let in");
+    wait_until("the operator to be told", || {
+        note() == "no descriptors are left for clients; only neighbours are let in"
+    });
 
     assert!(early.ask("IAMAT kiwi +1-1 6").starts_with("AT Clark "), "who is in is answered");
     assert!(crowd[0].ask("x").starts_with("? x"), "who is in is answered");
@@ -109,10 +112,18 @@ fn a_crowd_that_uses_up_the_descriptors_leaves_some_to_the_operator_and_the_neig
     assert_eq!(herd.field.run("restart Bona --hard --wait").code, 0);
     wait_until("Bona to be linked again", || herd.links_up() == 6);
 
-    // It is noticed although nobody comes.
-    drop(crowd);
+    // It is noticed although nobody comes, and while those who were let in go one after another.
+    crowd.truncate(herd.clients("Clark") - 1);
+    let mut next = Instant::now();
+    wait_until("the log to say so", || {
+        if Instant::now() >= next && !crowd.is_empty() {
+            drop(crowd.remove(0));
+            next = Instant::now() + limits::ACCEPT_PAUSE / 5;
+        }
+        herd.log("Clark").contains("accepting connections again")
+    });
+    assert!(!crowd.is_empty(), "it was noticed only when all had gone");
     wait_until("nothing more to be said of it", || note().is_empty());
-    wait_until("the log to say so", || herd.log("Clark").contains("accepting connections again"));
     assert!(herd.client("Clark").ask("x").starts_with("? x"), "a new client is let in");
 }
 
