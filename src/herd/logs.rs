@@ -16,6 +16,8 @@ use super::Herd;
 use super::api::{Failure, Kind, LINE, LogsQuery, MISSING, NOW, RUN};
 use super::child::Child;
 use super::chronicle::Subscription;
+use super::panics::printable;
+use super::status::rfc3339;
 use crate::limits;
 use crate::logbook::merge::{Item, Merge};
 use crate::logbook::record::{NO_RUN, Record};
@@ -45,8 +47,11 @@ type Log = (String, PathBuf);
 ///
 /// # Errors
 ///
-/// [`Kind::Taken`] if there are too many readers; [`Kind::Failed`] if the system gives no thread.
+/// [`Kind::Usage`] if `since` is no time; [`Kind::Taken`] if there are too many readers; [`Kind::Failed`] if the system
+/// gives no thread.
 pub fn tell(herd: &Herd, query: LogsQuery) -> Result<Subscription, Failure> {
+    let since = query.since.as_deref().map(as_logged).transpose()?;
+    let query = LogsQuery { since, ..query };
     let readers = &herd.readers;
     let place = Place(readers.many.clone());
     if readers.many.fetch_add(1, Ordering::Relaxed) >= limits::LOG_READERS_MAX {
@@ -63,6 +68,12 @@ pub fn tell(herd: &Herd, query: LogsQuery) -> Result<Subscription, Failure> {
     let thread = thread::Builder::new().name("log reader".into()).spawn(reading);
     thread.map_err(|why| Failure::new(Kind::Failed, format!("the system gives no thread: {why}")))?;
     Ok(Subscription { before: VecDeque::new(), live })
+}
+
+/// A time in RFC 3339 as records spell theirs, so that its bytes order among them.
+fn as_logged(time: &str) -> Result<String, Failure> {
+    let parsed: Result<jiff::Timestamp, _> = time.parse();
+    parsed.map(rfc3339).map_err(|_| Failure::new(Kind::Usage, format!("since: \"{}\" is no time", printable(time))))
 }
 
 impl Readers {
@@ -177,5 +188,19 @@ impl Telling {
         }
         let piece = std::mem::take(&mut self.piece);
         self.to.blocking_send(piece.into()).map_err(|_| io::ErrorKind::BrokenPipe.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_spelled_as_records_spell_theirs() {
+        let spelled = |time| as_logged(time).map_err(|failure| failure.message);
+        for time in ["2026-11-23T06:05:52Z", "2026-11-23T07:05:52+01:00", "2026-11-23T06:05:52.000000Z"] {
+            assert_eq!(spelled(time), Ok("2026-11-23T06:05:52.000000Z".into()));
+        }
+        assert_eq!(spelled("5\u{1b}m"), Err("since: \"5\\u{1b}m\" is no time".into()));
     }
 }
