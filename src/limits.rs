@@ -253,7 +253,7 @@ pub const LOG_QUEUE_BLOCKS: usize = 256;
 /// Traffic is in the log so long after it was said, at the latest: nobody sees the difference, and to wake the appender
 /// for every few lines would cost as much as all else that a server does for them.
 pub const LOG_REST: Duration = Duration::from_millis(5);
-/// A block so long is handed over at once; a server with nothing to do hands over what there is.
+/// A block so long is handed over at once.
 pub const LOG_BLOCK_BYTES: usize = 64 * 1024;
 /// Traffic that is put into a block at once: at most so many bytes, and so many lines. Their records are a few times as
 /// long.
