@@ -73,7 +73,8 @@ impl Book {
     }
 
     /// Those that are named; all where none is. The herd's own comes along, for what became of those servers, and
-    /// all do for who follows: only all numbers together tell that none is missing.
+    /// all do for who follows: only all numbers together tell that none is missing. Of processes only those that are
+    /// meant: none knows what becomes of another's server.
     pub fn only(
         mut self,
         typed: &[String],
@@ -92,7 +93,15 @@ impl Book {
         let place = session.target().map_or_else(|_| "herd.toml".to_owned(), |target| target.name);
         let picked = typed.iter().map(|typed| names::pick(typed, &known, &place)).collect::<Result<Vec<_>, _>>()?;
         let names: Vec<String> = picked.iter().map(|&name| known[name].to_owned()).collect();
-        self.logs.retain(|log| follow || log.place.is_none() || names.contains(&log.name));
+        self.logs.retain(|log| {
+            let (is_named, is_own) = (names.contains(&log.name), log.place.is_none());
+            match &log.process {
+                Some(process) => {
+                    is_named || names.contains(process) || (follow && names.iter().any(|name| name == HERD))
+                }
+                None => is_named || is_own || follow,
+            }
+        });
         let all = || 0..self.logs.len();
         let logs = all().filter(|&nth| names.contains(&self.logs[nth].name)).collect();
         let herds = all().filter(|&nth| self.logs[nth].place.is_none()).collect();
