@@ -3,7 +3,7 @@
 //! What five take stands beside what it should be, in round trips of an echo over loopback, which are measured in turns
 //! with it: those hardly depend on the machine.
 //!
-//! `cargo bench --bench convergence -- [five|stop|hundred]`: all parts take about two minutes.
+//! `cargo bench --bench convergence -- [five|stop|hundred]`: all parts take half a minute.
 //!
 //! Each update is of a client that nobody has heard of: how many clients a server knows then says whether it knows this
 //! one, whatever else it learns, and nobody has to be asked.
