@@ -147,16 +147,17 @@ impl Session {
     /// The processes of a herd that has no supervisor, one a server; none if it is not served so.
     fn processes_of(&self, config: &Path) -> Vec<Target> {
         let Ok((herd, _)) = config::load(config) else { return Vec::new() };
-        let sockets: Vec<_> = herd.servers.iter().map(|server| den::socket_of_served(config, &server.name)).collect();
-        let token = Token::of(&herd);
-        let is_served = |(server, socket): (&Server, &Option<PathBuf>)| socket.is_some() || server.control.is_some();
-        if !herd.servers.iter().zip(&sockets).any(is_served) {
+        let is_served = |server: &Server| server.control.is_some() || den::was_served(config, &server.name);
+        if !herd.servers.iter().any(is_served) {
             return Vec::new();
         }
-        let target = |(server, socket): (&Server, Option<PathBuf>)| {
-            let socket = socket.filter(|socket| socket.exists() || server.control.is_none());
-            let of_socket = Target::of_socket(server.name.clone(), socket.clone().unwrap_or_default());
-            let Some(at) = server.control.clone().filter(|_| socket.is_none()) else { return of_socket };
+        let token = Token::of(&herd);
+        let target = |server: &Server| {
+            // Of a process that has not been started yet, too: who watches the herd finds it when it is.
+            let socket = den::socket_of_served(config, &server.name);
+            let is_here = socket.exists();
+            let of_socket = Target::of_socket(server.name.clone(), socket);
+            let Some(at) = server.control.clone().filter(|_| !is_here) else { return of_socket };
             let name = at.to_string();
             let tls = herd.tls.as_ref();
             let tls = tls.map(|tls| (tls.name_of(&server.name).as_ref().to_owned(), tls.authority.clone()));
@@ -166,7 +167,7 @@ impl Session {
             };
             Target { name, remote, flaw, ..of_socket }
         };
-        herd.servers.iter().zip(sockets).map(target).collect()
+        herd.servers.iter().map(target).collect()
     }
 
     /// The way to the herd that is meant; whether it runs is seen at the first call.

@@ -36,11 +36,18 @@ pub fn socket(config: &Path) -> PathBuf {
     standing(config).map_or_else(|| folder_of(config).join(SOCKET), |standing| standing.socket)
 }
 
-/// Where the control socket is of the process that serves this server of the herd alone, if it ever ran on this machine.
+/// Where the control socket is of the process that serves this server of the herd alone; or where it will be, if it has
+/// not been started yet and the folder can hold one.
 #[must_use]
-pub fn socket_of_served(config: &Path, server: &str) -> Option<PathBuf> {
-    let folder = folder_of(config).join(format!("{server}{TENANT}"));
-    folder.exists().then(|| lock::read(&folder).map_or_else(|| folder.join(SOCKET), |standing| standing.socket))
+pub fn socket_of_served(config: &Path, server: &str) -> PathBuf {
+    let folder = folder_of_served(config, server);
+    lock::read(&folder).map_or_else(|| folder.join(SOCKET), |standing| standing.socket)
+}
+
+/// Whether a process of its own ever served this server on this machine.
+#[must_use]
+pub fn was_served(config: &Path, server: &str) -> bool {
+    folder_of_served(config, server).exists()
 }
 
 /// What the supervisor of this `herd.toml` says of itself; it may have died since.
@@ -97,8 +104,7 @@ impl Den {
     ) -> Result<(Self, UnixListener), Failure> {
         let mut folder = folder(config)?;
         if let Some(tenant) = tenant {
-            // No name of the herd's own ends like this.
-            folder.push(format!("{tenant}{TENANT}"));
+            folder = folder_of_served(config, tenant);
             private(&folder, 0o022)?;
         }
         let mut lock = Lock::take(&folder, config, config_hash)?;
@@ -132,6 +138,11 @@ impl Drop for Den {
 
 fn folder_of(config: &Path) -> PathBuf {
     config.parent().unwrap_or(Path::new("/")).join(FOLDER)
+}
+
+/// No name of the herd's own ends like this.
+fn folder_of_served(config: &Path, server: &str) -> PathBuf {
+    folder_of(config).join(format!("{server}{TENANT}"))
 }
 
 /// The folder, made if need be, and proven ours.

@@ -48,6 +48,17 @@ fn what_is_watched_follows_all_processes() {
 }
 
 #[test]
+fn processes_that_are_started_later_are_found() {
+    let mut herd = Served::new();
+    herd.start("Clark");
+    wait_until("the first process", || herd.field.run("ps").code == 0);
+    let mut ps = Talk::begin(&herd.field, "ps --watch --json");
+    ps.until("the first look", |ps| ps["summary"]["running"] == 1);
+    SERVERS.iter().filter(|server| **server != "Clark").for_each(|server| herd.start(server));
+    ps.until("all to be seen", |ps| ps["summary"]["running"] == 5);
+}
+
+#[test]
 fn an_event_of_any_process_is_waited_for() {
     let mut herd = Served::new();
     SERVERS.iter().for_each(|server| herd.start(server));
