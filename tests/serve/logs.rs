@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::os::unix::net::UnixStream;
 use std::thread;
 
+use herdctl::limits;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
@@ -159,4 +161,31 @@ fn logs_that_break_off_are_said_to() {
     });
     assert!(all.len() == 2 && has(&all[0], "Clark", "one"), "no other process is asked: {all:#?}");
     assert!(has(&all[1], "Clark", "its logs cannot be read: the answer broke off"), "{all:#?}");
+}
+
+/// Each has a thread, so there are only so many; who leaves makes room.
+#[test]
+fn more_readers_of_logs_than_a_process_takes_are_refused() {
+    let mut herd = Served::new();
+    herd.start("Clark");
+    let ask = |path: &str| herd.get("Clark", path);
+    wait_until("its logs", || ask("/v1/logs?lines=18446744073709551615").is_some_and(|(status, _)| status == 200));
+    let socket = herd.field.path(".herd/Clark.serve/herd.sock");
+    let follow = || {
+        let mut reader = UnixStream::connect(&socket).unwrap();
+        reader.write_all(b"GET /v1/logs?follow=true HTTP/1.1\r\nHost: herd\r\n\r\n").unwrap();
+        let mut status = [0; 12];
+        reader.read_exact(&mut status).unwrap();
+        (status == *b"HTTP/1.1 200").then_some(reader)
+    };
+    let mut readers = Vec::new();
+    // One that was here before may not have been missed yet.
+    wait_until("all places to be taken", || {
+        readers.extend(follow());
+        readers.len() == limits::LOG_READERS_MAX
+    });
+    let (status, why) = ask("/v1/logs").unwrap();
+    assert!(status != 200 && why.contains(&format!("{} readers of logs", limits::LOG_READERS_MAX)), "{status}: {why}");
+    readers.pop();
+    wait_until("a place to be free", || ask("/v1/logs?lines=1").is_some_and(|(status, _)| status == 200));
 }
