@@ -98,6 +98,9 @@ pub const NAME_REST: Duration = Duration::from_millis(250);
 pub const BACKOFF_FIRST: Duration = Duration::from_millis(10);
 /// The longest wait before dialling again: a server that comes back is linked before anybody has noticed.
 pub const BACKOFF_MAX: Duration = Duration::from_millis(50);
+/// `HEARD` for what none of the neighbour's own clients has said waits so long for something to go with: nobody waits
+/// for it, and to say it at once would cost both ends as much as the reports do.
+pub const HEARD_REST: Duration = Duration::from_millis(5);
 /// An answer that no neighbour has confirmed by then is written all the same, counted and logged.
 pub const CONFIRM_MAX: Duration = Duration::from_millis(250);
 /// A link writes its batches in pieces of about this size, so that `HEARD` and heartbeats get through.

@@ -141,7 +141,7 @@ impl Atlas {
         let forgotten = self.slots.get_mut(slot);
         self.digest = self.digest.wrapping_sub(xxh3_64(forgotten.line.bytes()));
         // No edition is 0, so its entry in the order is stale.
-        *forgotten = Slot::new(b"", 0, Source::CLIENT);
+        *forgotten = Slot::new(Report::known(b"", (0, 0)), 0, Source::CLIENT);
         self.free.push(slot);
         true
     }
@@ -204,7 +204,7 @@ impl Atlas {
         let slot = self.free.pop().unwrap_or(next);
         let edition = self.next_edition(slot);
         self.digest = self.digest.wrapping_add(xxh3_64(report.line()));
-        let known = Slot::new(report.line(), edition, source);
+        let known = Slot::new(report, edition, source);
         if slot == next {
             self.slots.push(known);
         } else {
@@ -294,12 +294,12 @@ struct Slot {
 }
 
 impl Slot {
-    fn new(line: &[u8], edition: Edition, source: Source) -> Self {
-        Self { line: Line::new(line), edition, source, said_too_by: Source::CLIENT }
+    fn new(report: Report<'_>, edition: Edition, source: Source) -> Self {
+        Self { line: Line::new(report), edition, source, said_too_by: Source::CLIENT }
     }
 
     fn rewrite(&mut self, report: Report<'_>, edition: Edition, source: Source) {
-        self.line.rewrite(report.line());
+        self.line.rewrite(report);
         (self.edition, self.source, self.said_too_by) = (edition, source, Source::CLIENT);
     }
 
@@ -309,11 +309,11 @@ impl Slot {
     }
 
     fn report(&self) -> Report<'_> {
-        Report::stored(self.line.bytes())
+        self.line.report()
     }
 
     fn client(&self) -> &[u8] {
-        Report::client_of(self.line.bytes())
+        self.report().client()
     }
 
     /// A report that is known already is the most frequent line in the herd, and told by its bytes.
@@ -328,38 +328,49 @@ impl Slot {
     }
 }
 
-/// A line, in place if it is short.
+/// A report's line, in place if it is short, and then with where the name stands in it, which is asked for most.
 #[derive(Debug)]
 enum Line {
-    Short(u8, [u8; Line::SHORT]),
+    Short { length: u8, client: (u8, u8), bytes: [u8; Line::SHORT] },
     Long(Box<[u8]>),
 }
 
 impl Line {
-    /// Room for a name of some twenty-five bytes; a slot has 112 bytes then.
-    const SHORT: usize = 94;
+    /// Room for a name of some twenty-three bytes; a slot has 112 bytes then.
+    const SHORT: usize = 92;
 
-    fn new(line: &[u8]) -> Self {
-        if line.len() > Self::SHORT {
-            return Self::Long(line.into());
-        }
-        let mut bytes = [0; Self::SHORT];
-        bytes[..line.len()].copy_from_slice(line);
-        Self::Short(line.len() as u8, bytes)
+    fn new(report: Report<'_>) -> Self {
+        let mut line = Self::Short { length: 0, client: (0, 0), bytes: [0; Self::SHORT] };
+        line.rewrite(report);
+        line
     }
 
     fn bytes(&self) -> &[u8] {
         match self {
-            Self::Short(length, bytes) => &bytes[..usize::from(*length)],
+            Self::Short { length, bytes, .. } => &bytes[..usize::from(*length)],
             Self::Long(bytes) => bytes,
         }
     }
 
+    fn report(&self) -> Report<'_> {
+        match *self {
+            Self::Short { client: (start, end), .. } => Report::known(self.bytes(), (start.into(), end.into())),
+            Self::Long(ref bytes) => Report::stored(bytes),
+        }
+    }
+
     /// A client's next line is nearly always as long as its last one: then nothing is allocated.
-    fn rewrite(&mut self, line: &[u8]) {
+    fn rewrite(&mut self, report: Report<'_>) {
+        let (line, (start, end)) = (report.line(), report.client_span());
         match self {
             Self::Long(bytes) if bytes.len() == line.len() => bytes.copy_from_slice(line),
-            _ => *self = Self::new(line),
+            _ if line.len() > Self::SHORT => *self = Self::Long(line.into()),
+            Self::Short { length, client, bytes } => {
+                // All of them are within the short line.
+                (*length, *client) = (line.len() as u8, (start as u8, end as u8));
+                bytes[..line.len()].copy_from_slice(line);
+            }
+            Self::Long(_) => *self = Self::new(report),
         }
     }
 }

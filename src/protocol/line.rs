@@ -4,8 +4,8 @@
 //! three fields of an answer are the client's own. Nothing here knows what a server does with a line.
 
 use core::time::Duration;
+use std::cmp::Ordering;
 use std::fmt;
-use std::ops::Range;
 
 use memchr::{memchr, memrchr};
 
@@ -124,6 +124,28 @@ impl Time {
             _ => return None,
         };
         Some(Self { seconds: parse_digits(whole)?, nanos })
+    }
+
+    /// Whether [`Time::parse`] reads it; without reading it, which most that is heard of a neighbour needs not.
+    fn is_written(text: &[u8]) -> bool {
+        let (whole, rest) = split_digits(text);
+        let seconds = (1..=DIGITS_SAFE).contains(&whole.len()) || parse_digits(whole).is_some();
+        let decimals = match rest {
+            [] => true,
+            [b'.', decimals @ ..] => (1..=9).contains(&decimals.len()) && decimals.iter().all(u8::is_ascii_digit),
+            _ => false,
+        };
+        seconds && decimals
+    }
+
+    /// The order of two times that are written in digits. Two that are as long and have their points in the same place, as
+    /// nearly all have, are in the order of their bytes.
+    fn cmp_written(one: &[u8], other: &[u8]) -> Ordering {
+        let point = |text| memchr(b'.', text);
+        if one.len() == other.len() && point(one) == point(other) {
+            return one.cmp(other);
+        }
+        Self::parse(one).cmp(&Self::parse(other))
     }
 
     /// Whole seconds since the epoch.
@@ -250,12 +272,13 @@ fn split_digits(text: &[u8]) -> (&[u8], &[u8]) {
     text.split_at(text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len()))
 }
 
+/// A number of so many digits fits in 64 bits whatever they are.
+const DIGITS_SAFE: usize = 19;
+
 /// Reads a whole number that fits in 64 bits.
 #[must_use]
 pub fn parse_digits(text: &[u8]) -> Option<u64> {
-    /// So many digits fit whatever they are.
-    const SAFE: usize = 19;
-    let (head, tail) = text.split_at(text.len().min(SAFE));
+    let (head, tail) = text.split_at(text.len().min(DIGITS_SAFE));
     let mut value = 0_u64;
     let mut sound = !text.is_empty();
     for &byte in head {
@@ -276,8 +299,8 @@ pub fn parse_digits(text: &[u8]) -> Option<u64> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Report<'a> {
     line: &'a [u8],
+    /// Where the name stands in it.
     client: (u32, u32),
-    at: Time,
 }
 
 impl<'a> Report<'a> {
@@ -289,35 +312,23 @@ impl<'a> Report<'a> {
         let (skew, rest) = split_space(rest)?;
         let (client, rest) = split_space(rest)?;
         let (location, time) = split_space(rest)?;
-        let sound = is_word(server) && is_skew(skew) && is_word(client) && is_location(location);
+        let sound =
+            is_word(server) && is_skew(skew) && is_word(client) && is_location(location) && Time::is_written(time);
         let start = u32::try_from(b"AT ".len() + server.len() + 1 + skew.len() + 1).ok()?;
         let end = start.checked_add(u32::try_from(client.len()).ok()?)?;
-        Some(Self { line, client: (start, end), at: Time::parse(time)? }).filter(|_| sound)
+        sound.then_some(Self { line, client: (start, end) })
     }
 
-    /// A report whose parts are known; `client` is where the name stands in `line`.
-    pub(super) fn from_parts(line: &'a [u8], client: (u32, u32), at: Time) -> Self {
-        Self { line, client, at }
+    /// The report of a line that is known to be one; `client` is where the name stands in it.
+    pub(super) fn known(line: &'a [u8], client: (u32, u32)) -> Self {
+        Self { line, client }
     }
 
-    /// The report of a line that was one when it was stored.
+    /// The same, of which that is not known: the name is the fourth word.
     pub(super) fn stored(line: &'a [u8]) -> Self {
-        let client = Self::client_span(line);
-        let time = memrchr(b' ', line).map_or(line.len(), |space| space + 1);
-        let at = Time::parse(&line[time..]).unwrap_or_default();
-        Self { line, client: (client.start as u32, client.end as u32), at }
-    }
-
-    /// The client's name in a line that was a report when it was stored.
-    pub(super) fn client_of(line: &'a [u8]) -> &'a [u8] {
-        &line[Self::client_span(line)]
-    }
-
-    /// The name is the fourth word.
-    fn client_span(line: &[u8]) -> Range<usize> {
         let after = |start: usize| memchr(b' ', &line[start..]).map_or(line.len(), |space| start + space + 1);
         let start = after(after(b"AT ".len()));
-        start..after(start).saturating_sub(1)
+        Self { line, client: (start as u32, after(start).saturating_sub(1) as u32) }
     }
 
     /// The whole line, without a line ending.
@@ -332,10 +343,20 @@ impl<'a> Report<'a> {
         &self.line[self.client.0 as usize..self.client.1 as usize]
     }
 
+    /// Where the name stands in the line.
+    pub(super) fn client_span(&self) -> (u32, u32) {
+        self.client
+    }
+
     /// When the client was there, as it said.
     #[must_use]
     pub fn at(&self) -> Time {
-        self.at
+        Time::parse(self.time()).unwrap_or_default()
+    }
+
+    /// The same as it stands in the line: the last word.
+    fn time(&self) -> &'a [u8] {
+        &self.line[memrchr(b' ', self.line).map_or(self.line.len(), |space| space + 1)..]
     }
 
     /// When the server that says it had it from the client, by that server's clock: the client's time and the skew.
@@ -343,7 +364,7 @@ impl<'a> Report<'a> {
     pub fn accepted(&self) -> Option<Time> {
         let skew = fields(self.line).nth(2)?;
         let (sign, skew) = (skew.first()?, Time::parse(&skew[1..])?.nanoseconds());
-        let accepted = self.at.nanoseconds() + if *sign == b'-' { -skew } else { skew };
+        let accepted = self.at().nanoseconds() + if *sign == b'-' { -skew } else { skew };
         let accepted = u128::try_from(accepted).ok()?;
         let seconds = u64::try_from(accepted / 1_000_000_000).ok()?;
         Some(Time::new(seconds, (accepted % 1_000_000_000) as u32))
@@ -358,13 +379,13 @@ impl<'a> Report<'a> {
 }
 
 impl Ord for Report<'_> {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.at.cmp(&other.at).then_with(|| self.line.cmp(other.line))
+    fn cmp(&self, other: &Self) -> Ordering {
+        Time::cmp_written(self.time(), other.time()).then_with(|| self.line.cmp(other.line))
     }
 }
 
 impl PartialOrd for Report<'_> {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }

@@ -48,6 +48,8 @@ impl Acquaintance {
 #[derive(Debug)]
 pub struct Link {
     source: Source,
+    /// How a report begins that a client has said to the other end.
+    their_own: Option<Vec<u8>>,
     /// Up to where the other end has been told; nothing is told before it has said what it has.
     told: Option<Edition>,
     /// Up to where the other end has said that it heard.
@@ -62,6 +64,8 @@ pub struct Link {
     heard: Edition,
     /// Reports since the last `TOLD`.
     counted: Counted,
+    /// One of them may be waited for at the other end.
+    awaited: bool,
     /// Something was lost, and the other end has not gone back yet.
     gap: bool,
     /// Bytes of reports since the last `TOLD`.
@@ -90,6 +94,9 @@ pub enum Effect {
     Stale,
     /// [`Link::heard`] is to be said to the other end: a batch is whole, or has a gap.
     Answer,
+    /// The same, but a little later is soon enough: the batch is whole, and what it holds was not said to the other end
+    /// by its own clients, so none of them waits for its answer.
+    AnswerLater,
     /// The other end has heard up to [`Link::acknowledged`].
     Acknowledged,
     /// The other end has lost something and is told again from [`Link::told`].
@@ -115,6 +122,7 @@ impl Link {
     pub fn new(source: Source, heard: Edition) -> Self {
         Self {
             source,
+            their_own: None,
             told: None,
             acknowledged: 0,
             named: 0,
@@ -122,13 +130,21 @@ impl Link {
             confirmed: 0,
             heard,
             counted: Counted::default(),
+            awaited: false,
             gap: false,
             batch_bytes: 0,
             least_bytes: None,
         }
     }
 
-    /// Appends the `HEARD` line that is due: first of all, and after each [`Effect::Answer`].
+    /// The same, with the name of the other end: what it has from its own clients is told from what it passes on.
+    #[must_use]
+    pub fn named(self, name: &str) -> Self {
+        Self { their_own: Some(format!("AT {name} ").into_bytes()), ..self }
+    }
+
+    /// Appends the `HEARD` line that is due: first of all, and after each [`Effect::Answer`] and
+    /// [`Effect::AnswerLater`].
     pub fn say_heard(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"HEARD ");
         say_number(self.heard, b'\n', out);
@@ -145,6 +161,7 @@ impl Link {
             let report = Report::parse(line).ok_or(Breach)?;
             let (slot, news) = atlas.take_in(report, self.source);
             self.counted.add(slot);
+            self.awaited |= self.their_own.as_ref().is_none_or(|own| line.starts_with(own));
             self.batch_bytes += line.len() + 1;
             return Ok(match news {
                 News::New => Effect::Learned,
@@ -245,6 +262,7 @@ impl Link {
     /// The next batch begins where this one ends, or further back.
     fn hear_told(&mut self, edition: Edition, lines: u64) -> Effect {
         let whole = self.counted.take() == lines;
+        let awaited = std::mem::take(&mut self.awaited);
         let bytes = std::mem::take(&mut self.batch_bytes);
         // What marks the place where the telling begins again is no end of it.
         if whole && !self.gap {
@@ -263,7 +281,7 @@ impl Link {
         if whole {
             self.heard = edition;
         }
-        Effect::Answer
+        if whole && !awaited { Effect::AnswerLater } else { Effect::Answer }
     }
 
     fn hear_heard(&mut self, edition: Edition, newest: Edition) -> Effect {

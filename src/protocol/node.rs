@@ -135,7 +135,7 @@ fn draft<'a>(line: &'a mut Vec<u8>, prefix: &[u8], sighting: Sighting<'_>, now: 
         line.extend_from_slice(field);
     }
     // A line is far shorter than 4 GiB: its parts come from a read of bounded length.
-    Report::from_parts(line, (start as u32, end as u32), sighting.at)
+    Report::known(line, (start as u32, end as u32))
 }
 
 #[cfg(test)]

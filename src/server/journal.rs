@@ -171,13 +171,14 @@ impl Page {
     /// Lines far shorter than their records could make a block of a burst a hundred times as large as the burst, so
     /// a large burst is more than one block.
     fn log_traffic(&mut self, at: Time, direction: Level, who: &str, mut lines: &[u8]) -> u64 {
-        let first = record::next_numbers(memchr::memchr_iter(b'\n', lines).count() as u64);
+        let count = memchr::memchr_iter(b'\n', lines).count();
+        let first = record::next_numbers(count as u64);
         let mut number = first;
         if self.block.is_empty() {
             self.begun.notify_one();
         }
         while !lines.is_empty() {
-            let (piece, rest) = lines.split_at(block_of(lines));
+            let (piece, rest) = lines.split_at(block_of(lines, count));
             lines = rest;
             let records = record::append_traffic(at, direction, who, piece, number, &mut self.block);
             (self.records, number) = (self.records + records, number + records);
@@ -227,8 +228,11 @@ fn write(writer: &mut NonBlocking, refused: &ErrorCounter, block: &[u8]) -> bool
     writer.write_all(block).is_ok() && refused.dropped_lines() == before
 }
 
-/// How many bytes of `lines` go into one block: whole lines, at least one.
-fn block_of(lines: &[u8]) -> usize {
+/// How many bytes of `lines`, which are `count` at most, go into one block: whole lines, at least one.
+fn block_of(lines: &[u8], count: usize) -> usize {
+    if count <= limits::LOG_BLOCK_LINES && lines.len() <= limits::LOG_BLOCK_TRAFFIC_BYTES {
+        return lines.len();
+    }
     let within = &lines[..lines.len().min(limits::LOG_BLOCK_TRAFFIC_BYTES)];
     let ends = memchr::memchr_iter(b'\n', within).take(limits::LOG_BLOCK_LINES);
     let end = ends.last().or_else(|| memchr::memchr(b'\n', lines));

@@ -110,8 +110,8 @@ struct Talk<'a> {
     inlet: Inlet<'a>,
     inbox: Vec<u8>,
     outbox: Outbox,
-    /// `HEARD` is to be said.
-    owes_heard: bool,
+    /// When `HEARD` is to be said, if it is; sooner if there is something to say it with.
+    heard_due: Option<Instant>,
     /// The place where the telling begins again is to be marked.
     owes_mark: bool,
     heard_at: Instant,
@@ -146,7 +146,7 @@ impl<'a> Talk<'a> {
     fn new(server: &'a Rc<Server>, neighbour: usize, proven: Proven, inlet: Inlet<'a>, inbox: Vec<u8>) -> Self {
         let seat = server.seat_link(neighbour);
         let met = server.meet(neighbour, proven.run);
-        let link = Link::new(met.source, met.heard);
+        let link = Link::new(met.source, met.heard).named(&server.neighbours[neighbour].name);
         let now = clock::instant();
         Self {
             server,
@@ -157,7 +157,7 @@ impl<'a> Talk<'a> {
             inlet,
             inbox,
             outbox: Outbox::default(),
-            owes_heard: true,
+            heard_due: Some(now),
             owes_mark: false,
             heard_at: now,
             said_at: now,
@@ -218,11 +218,14 @@ impl<'a> Talk<'a> {
         self.heard_at = clock::instant();
     }
 
-    /// When to say a heartbeat, if one could be said, or to call the link dead, whichever is first.
+    /// When to say what is due, or a heartbeat, if one could be said, or to call the link dead, whichever is first.
     fn next_deadline(&self) -> Instant {
         let dead = self.heard_at + limits::LINK_SILENCE_MAX;
-        let can_say = self.outbox.is_empty() && self.link.told().is_some() && self.may_tell();
-        if can_say { dead.min(self.said_at + limits::HEARTBEAT_EVERY) } else { dead }
+        if !self.outbox.is_empty() {
+            return dead;
+        }
+        let heartbeat = (self.link.told().is_some() && self.may_tell()).then(|| self.said_at + limits::HEARTBEAT_EVERY);
+        [heartbeat, self.heard_due].into_iter().flatten().fold(dead, Instant::min)
     }
 
     /// Hears the whole lines that have come.
@@ -287,7 +290,9 @@ impl<'a> Talk<'a> {
             Effect::Learned => News::New,
             Effect::Known => News::Known,
             Effect::Stale => News::Stale,
-            Effect::Nothing | Effect::Answer | Effect::Acknowledged | Effect::GoneBack => return None,
+            Effect::Nothing | Effect::Answer | Effect::AnswerLater | Effect::Acknowledged | Effect::GoneBack => {
+                return None;
+            }
         };
         Some(What::Heard { from: Some(self.peer()), client: events::client_of(line)?, news })
     }
@@ -300,10 +305,8 @@ impl<'a> Talk<'a> {
     fn follow(&mut self, effect: Effect) {
         match effect {
             Effect::Nothing | Effect::Learned | Effect::Known | Effect::Stale => {}
-            Effect::Answer => {
-                self.owes_heard = true;
-                self.server.neighbours[self.neighbour].is_heard(self.their_run, self.link.heard());
-            }
+            Effect::Answer => self.heard_up_to_here(self.heard_at),
+            Effect::AnswerLater => self.heard_up_to_here(self.heard_at + limits::HEARD_REST),
             Effect::Acknowledged => self.setbacks.ease(),
             Effect::GoneBack => {
                 self.owes_mark = true;
@@ -313,6 +316,12 @@ impl<'a> Talk<'a> {
                 self.setbacks.add(clock::instant());
             }
         }
+    }
+
+    /// Remembers it, and says it when that is due.
+    fn heard_up_to_here(&mut self, due: Instant) {
+        self.heard_due = Some(self.heard_due.map_or(due, |before| before.min(due)));
+        self.server.neighbours[self.neighbour].is_heard(self.their_run, self.link.heard());
     }
 
     /// Puts what is owed into the outbox, if that is empty, and writes what the kernel takes.
@@ -338,22 +347,36 @@ impl<'a> Talk<'a> {
     }
 
     fn owes(&self) -> bool {
-        self.owes_heard || (self.may_tell() && (self.owes_mark || self.link.owes(self.server.node.borrow().atlas())))
+        self.heard_is_due()
+            || (self.may_tell() && (self.owes_mark || self.link.owes(self.server.node.borrow().atlas())))
     }
 
     fn fill_outbox(&mut self) {
         let mut bytes = Vec::new();
-        if std::mem::take(&mut self.owes_heard) {
-            self.link.say_heard(&mut bytes);
+        if self.heard_is_due() {
+            self.say_heard(&mut bytes);
         }
         if self.may_tell() {
             self.tell(&mut bytes);
+        }
+        if self.heard_due.is_some() && !bytes.is_empty() {
+            self.say_heard(&mut bytes);
         }
         if !bytes.is_empty() {
             self.said_at = clock::instant();
             self.log_said(&bytes);
             self.outbox.push(bytes);
         }
+    }
+
+    /// Whoever leaves says it first.
+    fn heard_is_due(&self) -> bool {
+        self.heard_due.is_some_and(|due| due <= clock::instant() || self.server.links_leave())
+    }
+
+    fn say_heard(&mut self, bytes: &mut Vec<u8>) {
+        self.heard_due = None;
+        self.link.say_heard(bytes);
     }
 
     fn log_said(&self, bytes: &[u8]) {

@@ -66,12 +66,11 @@ pub fn heading(at: Time, text: &str) -> String {
 /// Appends a record for each of `lines`, which end with LF each; `who` is an escaped text. The first gets `number`,
 /// and so on; returns how many they were.
 pub fn append_traffic(at: Time, direction: Level, who: &str, lines: &[u8], number: u64, block: &mut Vec<u8>) -> u64 {
-    let count = memchr_iter(b'\n', lines).count() as u64;
     let mut head = Head::new(at, number, direction, who);
-    block.reserve(head.text.len() * count as usize + lines.len());
+    block.reserve(head.text.len() + lines.len());
     // Looked at once a burst, not once a line: nearly every burst is plain.
     let plain = all_bytes(lines, |byte| is_plain(byte) | (byte == b'\n'));
-    let mut start = 0;
+    let (mut start, mut count) = (0, 0);
     for end in memchr_iter(b'\n', lines) {
         block.extend_from_slice(&head.text);
         if plain {
@@ -80,7 +79,7 @@ pub fn append_traffic(at: Time, direction: Level, who: &str, lines: &[u8], numbe
             escape_bytes(&lines[start..end], block);
             block.push(b'\n');
         }
-        start = end + 1;
+        (start, count) = (end + 1, count + 1);
         head.count_up();
     }
     count

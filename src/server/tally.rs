@@ -25,7 +25,7 @@ impl Tally {
             }
             Effect::Known => self.known += 1,
             Effect::Stale => self.stale += 1,
-            Effect::Nothing | Effect::Answer | Effect::Acknowledged | Effect::GoneBack => {}
+            Effect::Nothing | Effect::Answer | Effect::AnswerLater | Effect::Acknowledged | Effect::GoneBack => {}
         }
     }
 

@@ -64,6 +64,7 @@ impl World {
         }
         let forgets = self.sabotage == Some(Sabotage::ForgetTheRun);
         let skips = self.sabotage == Some(Sabotage::SkipOneOnResume);
+        let name = self.servers[neighbour].name;
         let life = self.life_mut(server);
         let mut known = life.known.get(&neighbour).copied();
         if forgets {
@@ -73,6 +74,7 @@ impl World {
         life.known.insert(neighbour, met);
         let (heard, source) = (met.heard, life.next_source());
         let link = Link::new(met.source, if heard > 0 && skips { heard + 1 } else { heard });
+        let link = link.named(name);
         life.live.insert(wire, (connection, end));
         life.confirmations.link_up(wire, source);
         let mut hello = Vec::new();
@@ -231,6 +233,11 @@ impl World {
             Effect::Nothing | Effect::Known | Effect::Stale => return Ok(()),
             Effect::Learned => return self.stir(server),
             Effect::Answer => at.answer_due = true,
+            Effect::AnswerLater => {
+                at.answer_due = true;
+                self.turn_soon(connection, end);
+                return Ok(());
+            }
             Effect::Acknowledged => {
                 self.settle(server)?;
                 self.turn_soon(connection, end);

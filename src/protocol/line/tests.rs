@@ -1,6 +1,8 @@
 //! The grammar by tables: what is a command, a location, a time, a report, and what is not.
 
 use super::*;
+use proptest::collection;
+use proptest::prelude::*;
 
 fn sighting(line: &str) -> bool {
     matches!(Command::parse(line.as_bytes()), Command::IAmAt(_))
@@ -48,12 +50,12 @@ fn locations_that_are_and_are_not() {
 #[test]
 fn times_that_are_and_are_not() {
     for good in ["0", "1621464827", "1621464827.9", "1621464827.959498503", "18446744073709551615", "0001.5"] {
-        assert!(Time::parse(good.as_bytes()).is_some(), "{good}");
+        assert!(Time::parse(good.as_bytes()).is_some() && Time::is_written(good.as_bytes()), "{good}");
     }
     for bad in
         ["", ".", "1.", ".5", "-1", "+1", "1e9", "1.0000000000", "18446744073709551616", "1_0", "0x1", "1.2.3", "١"]
     {
-        assert!(Time::parse(bad.as_bytes()).is_none(), "{bad}");
+        assert!(Time::parse(bad.as_bytes()).is_none() && !Time::is_written(bad.as_bytes()), "{bad}");
     }
 }
 
@@ -64,6 +66,24 @@ fn times_are_compared_as_numbers() {
     assert!(time("9") < time("10"));
     assert!(time("1.000000001") > time("1"));
     assert!(time("0.9") > time("0.100000000"));
+}
+
+proptest! {
+    /// What is written is what can be read, and ordered as what is read.
+    #[test]
+    fn written_times_are_told_and_ordered_as_read_ones_are(
+        texts in collection::vec("[0-9]{0,3}[.]?[0-9]{0,3}|[0-9]{18,21}[.][0-9]{8,11}|[0-9.x]{0,4}", 2..8),
+    ) {
+        for one in &texts {
+            let read = Time::parse(one.as_bytes());
+            prop_assert_eq!(Time::is_written(one.as_bytes()), read.is_some(), "{}", one);
+            for other in texts.iter().filter(|_| read.is_some()) {
+                let Some(other_read) = Time::parse(other.as_bytes()) else { continue };
+                let order = Time::cmp_written(one.as_bytes(), other.as_bytes());
+                prop_assert_eq!(order, read.unwrap().cmp(&other_read), "{} {}", one, other);
+            }
+        }
+    }
 }
 
 #[test]

@@ -62,6 +62,20 @@ fn a_batch_is_told_heard_and_acknowledged() {
 }
 
 #[test]
+fn only_what_its_own_clients_said_is_waited_for_at_the_other_end() {
+    let named = || Link::new(Source::link(1), 0).named("S");
+    let hear_all = |lines: [&str; 2]| hear(&mut named(), &mut Atlas::new(), &lines.map(str::to_owned)).pop().unwrap();
+    assert_eq!(hear_all(["AT S +0.000000000 a +1-1 1", "TOLD 1 1"]), Effect::Answer);
+    assert_eq!(hear_all(["AT Sue +0.000000000 a +1-1 1", "TOLD 1 1"]), Effect::AnswerLater);
+    assert_eq!(hear_all(["AT Sue +0.000000000 a +1-1 1", "TOLD 2 2"]), Effect::Answer, "what was lost is asked for");
+    let mut link = named();
+    let batches = ["AT S +0.000000000 a +1-1 1", "TOLD 1 1", "AT Sue +0.000000000 b +1-1 1", "TOLD 2 1"];
+    let effects = hear(&mut link, &mut Atlas::new(), &batches.map(str::to_owned));
+    assert_eq!((effects[1], effects[3]), (Effect::Answer, Effect::AnswerLater), "a batch is not the one before it");
+    assert_eq!(said(&link), "HEARD 2", "it has heard all the same");
+}
+
+#[test]
 fn with_nothing_owed_the_heartbeat_is_said_and_asks_for_no_answer() {
     let (atlas, mut teller, mut theirs, mut hearer) = a_teller_and_a_hearer();
     let batch = tell(&mut teller, &atlas, 1000);
@@ -346,7 +360,7 @@ impl Pair {
         let link = &mut self.links[end];
         let mut out = Vec::new();
         match link.hear(line.as_bytes(), &mut self.atlases[end]).unwrap() {
-            Effect::Answer => link.say_heard(&mut out),
+            Effect::Answer | Effect::AnswerLater => link.say_heard(&mut out),
             Effect::GoneBack => link.say_mark(&mut out),
             Effect::Nothing | Effect::Learned | Effect::Known | Effect::Stale | Effect::Acknowledged => {}
         }
