@@ -65,7 +65,7 @@ pub struct Link {
     /// Reports since the last `TOLD`.
     counted: Counted,
     /// One of them may be waited for at the other end.
-    awaited: bool,
+    waited_for: bool,
     /// Something was lost, and the other end has not gone back yet.
     gap: bool,
     /// Bytes of reports since the last `TOLD`.
@@ -130,7 +130,7 @@ impl Link {
             confirmed: 0,
             heard,
             counted: Counted::default(),
-            awaited: false,
+            waited_for: false,
             gap: false,
             batch_bytes: 0,
             least_bytes: None,
@@ -161,7 +161,7 @@ impl Link {
             let report = Report::parse(line).ok_or(Breach)?;
             let (slot, news) = atlas.take_in(report, self.source);
             self.counted.add(slot);
-            self.awaited |= self.their_own.as_ref().is_none_or(|own| line.starts_with(own));
+            self.waited_for |= self.their_own.as_ref().is_none_or(|own| line.starts_with(own));
             self.batch_bytes += line.len() + 1;
             return Ok(match news {
                 News::New => Effect::Learned,
@@ -262,7 +262,7 @@ impl Link {
     /// The next batch begins where this one ends, or further back.
     fn hear_told(&mut self, edition: Edition, lines: u64) -> Effect {
         let whole = self.counted.take() == lines;
-        let awaited = std::mem::take(&mut self.awaited);
+        let waited_for = std::mem::take(&mut self.waited_for);
         let bytes = std::mem::take(&mut self.batch_bytes);
         // What marks the place where the telling begins again is no end of it.
         if whole && !self.gap {
@@ -281,7 +281,7 @@ impl Link {
         if whole {
             self.heard = edition;
         }
-        if whole && !awaited { Effect::AnswerLater } else { Effect::Answer }
+        if whole && !waited_for { Effect::AnswerLater } else { Effect::Answer }
     }
 
     fn hear_heard(&mut self, edition: Edition, newest: Edition) -> Effect {

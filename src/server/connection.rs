@@ -7,7 +7,6 @@
 //! A connection that begins with a neighbour's hello, plain or inside TLS, leaves here and goes on in [`link`].
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -21,10 +20,11 @@ use tracing::{info, warn};
 
 use super::counts::{self, Counts};
 use super::events::{self, Answer, Hops, News, What};
+use super::gone::Gone;
 use super::handshake::Opening;
 use super::record::Level;
 use super::socket::{self, Outbox, Socket, WriteEnd};
-use super::state::{Admission, ClientSeat, Full, Server};
+use super::state::{Admission, ClientSeat, Server};
 use super::{clock, link, lookup, tls};
 use crate::limits;
 use crate::protocol::atlas::Edition;
@@ -32,23 +32,32 @@ use crate::protocol::hello;
 use crate::protocol::line::fields;
 use crate::protocol::node::{self, Reply};
 
-/// Serves one connection to its end.
-pub(super) async fn serve(server: Rc<Server>, mut stream: Socket, address: SocketAddr, seat: ClientSeat) {
-    let mut client = Client::new(Rc::clone(&server), address, seat.admission);
-    let connected = || info!("{} connected, {} now", client.who, server.clients());
-    server.herald.tell(connected, What::Connected { address });
-    match client.talk(&mut stream).await {
-        End::Neighbour(opening) => {
-            // In a box of its own, or every client would be as large as a link.
-            Box::pin(link::answer(&server, stream, seat, address, opening, client.inbox)).await;
-        }
-        End::Left(why) => {
-            if why.is_ours() {
-                Box::pin(socket::linger(stream, &server.scratch)).await;
+/// Serves one connection to its end. What it keeps is kept once: an `async fn` would hold its arguments twice.
+pub(super) fn serve(
+    server: Rc<Server>,
+    mut stream: Socket,
+    address: SocketAddr,
+    seat: ClientSeat,
+) -> impl Future<Output = ()> {
+    let mut client = Client::new(server, address, seat.admission);
+    async move {
+        let connected = || info!("{} connected, {} now", client.who, client.server.clients());
+        client.server.herald.tell(connected, What::Connected { address: client.address });
+        match client.talk(&mut stream).await {
+            End::Neighbour(opening) => {
+                let Client { server, address, inbox, .. } = &mut client;
+                // In a box of its own, or every client would be as large as a link.
+                Box::pin(link::answer(server, stream, seat, *address, opening, std::mem::take(inbox))).await;
             }
-            drop(seat);
-            let gone = || info!("{} gone, {} now: {why}", client.who, server.clients());
-            server.herald.tell(gone, What::Gone { address, why: why.to_string() });
+            End::Left(why) => {
+                let Client { server, address, who, .. } = &client;
+                if why.is_ours() {
+                    Box::pin(socket::linger(stream, &server.scratch)).await;
+                }
+                drop(seat);
+                let gone = || info!("{who} gone, {} now: {why}", server.clients());
+                server.herald.tell(gone, What::Gone { address: *address, why: why.to_string() });
+            }
         }
     }
 }
@@ -121,40 +130,6 @@ enum End {
     Left(Gone),
 }
 
-/// Why a client's connection ended.
-enum Gone {
-    Closed,
-    Broken(io::Error),
-    LineTooLong,
-    Http,
-    TooMany(Full),
-    Idle,
-    NotReading,
-    Stopping,
-}
-
-impl Gone {
-    /// Whether this side closes first, with a last answer that must be given time to arrive.
-    fn is_ours(&self) -> bool {
-        matches!(self, Self::LineTooLong | Self::Http | Self::TooMany(_) | Self::Stopping)
-    }
-}
-
-impl fmt::Display for Gone {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Closed => write!(f, "closed by the client"),
-            Self::Broken(why) => write!(f, "{why}"),
-            Self::LineTooLong => write!(f, "dropped, it said a line longer than line_bytes_max"),
-            Self::Http => write!(f, "dropped, it spoke HTTP"),
-            Self::TooMany(full) => write!(f, "dropped, {full}"),
-            Self::Idle => write!(f, "dropped, it said no line for idle_seconds_max"),
-            Self::NotReading => write!(f, "dropped, it read no answer for unread_seconds_max"),
-            Self::Stopping => write!(f, "the server stops"),
-        }
-    }
-}
-
 impl Client {
     fn new(server: Rc<Server>, address: SocketAddr, admission: Admission) -> Self {
         let now = clock::instant();
@@ -180,6 +155,8 @@ impl Client {
     async fn talk(&mut self, stream: &mut Socket) -> End {
         let server = Rc::clone(&self.server);
         let (mut read, write) = stream.split();
+        let leave = server.leave.notified();
+        tokio::pin!(leave);
         loop {
             if server.is_leaving() && self.ending.is_none() {
                 self.ending = Some(Gone::Stopping);
@@ -214,7 +191,7 @@ impl Client {
                 answer = poll_lookup(&mut self.lookup), if self.lookup.is_some() => self.take_places(answer),
                 () = server.confirmations.release_of(awaited), if !self.held.is_empty() => {}
                 _ = write.writable(), if !self.outbox.is_empty() => {}
-                () = server.leave.notified() => {}
+                () = &mut leave, if self.ending.is_none() => {}
                 () = socket::until(deadline) => return End::Left(self.overdue()),
             }
         }
@@ -292,7 +269,9 @@ impl Client {
         let server = Rc::clone(&self.server);
         let (now, line_bytes_max) = (clock::now(), server.line_bytes_max());
         let (mut heard, mut refused) = (0, Refused::default());
-        let mut held = Held { read_at: Some(self.heard_at), ..Held::default() };
+        // An answer is a little longer than its command.
+        let bytes = Vec::with_capacity(self.inbox.len() * 3 / 2);
+        let mut held = Held { bytes, read_at: Some(self.heard_at), ..Held::default() };
         let mut hops = server.herald.hops();
         let mut node = server.node.borrow_mut();
         let edition_before = node.atlas().edition();
@@ -386,6 +365,9 @@ impl Client {
                 self.taken_at = clock::instant();
             }
             self.outbox.push(held.bytes);
+        }
+        if self.held.is_empty() {
+            self.held = VecDeque::new();
         }
     }
 

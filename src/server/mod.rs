@@ -6,11 +6,11 @@
 //! [`events`] out, and log records to the appender.
 //!
 //! Reading order: here (serve, obey, leave), `state` what its tasks share, `door` who is let in, `connection` a client,
-//! `way`, `handshake` and `link` a neighbour, `trust` by what they know each other: [`secret`] and `tls`, which are `reread`;
-//! [`fault`] what can be wrong with a link, `setbacks` what it then does, [`confirm`] when an answer may be written,
-//! `lookup` places, [`archive`] the disk, [`bus`] other herds, `socket` what all connections do, [`journal`], `logfile`
-//! and [`record`] the log, [`vitals`] and [`counts`] what it shows, [`events`] what it tells, [`question`] what it may be
-//! asked, [`clock`].
+//! `gone` how one ends, `way`, `handshake` and `link` a neighbour, `trust` by what they know each other: [`secret`] and
+//! `tls`, which are `reread`; [`fault`] what can be wrong with a link, `setbacks` what it then does, [`confirm`] when an
+//! answer may be written, `lookup` places, [`archive`] the disk, [`bus`] other herds, `socket` what all connections do,
+//! [`journal`], `logfile` and [`record`] the log, [`vitals`] and [`counts`] what it shows, [`events`] what it tells,
+//! [`question`] what it may be asked, [`clock`].
 
 pub mod archive;
 pub mod bus;
@@ -21,6 +21,7 @@ pub mod counts;
 mod door;
 pub mod events;
 pub mod fault;
+mod gone;
 mod handshake;
 pub mod journal;
 mod link;

@@ -96,7 +96,8 @@ impl WriteEnd<'_> {
 
     /// Waits until the kernel may take something.
     pub(super) async fn writable(&self) -> io::Result<()> {
-        self.half.writable().await
+        // By polling, for tokio's own future of it is as large as all else that a connection keeps while it is idle.
+        poll_fn(|context| self.half.as_ref().poll_write_ready(context)).await
     }
 
     pub(super) async fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
@@ -137,8 +138,9 @@ impl Scratch {
         Self(RefCell::new(vec![0; limits::READ_BYTES].into()))
     }
 
-    /// Appends what has come, at most one burst, to `inbox`; 0 at the end of the stream. Cancel-safe.
-    pub(super) async fn read(&self, from: &mut ReadEnd<'_>, inbox: &mut Vec<u8>) -> io::Result<usize> {
+    /// Appends what has come, at most one burst, to `inbox`; 0 at the end of the stream. Cancel-safe. No `async fn`, which
+    /// would hold its arguments twice in every idle connection.
+    pub(super) fn read(&self, from: &mut ReadEnd<'_>, inbox: &mut Vec<u8>) -> impl Future<Output = io::Result<usize>> {
         poll_fn(|context| {
             loop {
                 if let Some(read) = ready!(self.poll_read(context, from, inbox))? {
@@ -146,7 +148,6 @@ impl Scratch {
                 }
             }
         })
-        .await
     }
 
     /// The same of one read; nothing if what came inside TLS is not whole yet, or was for TLS alone.
@@ -229,10 +230,10 @@ pub(super) async fn linger(mut socket: Socket, scratch: &Scratch) {
     let _ = timeout(limits::LINGER_MAX, until_closed).await;
 }
 
-/// Waits until `deadline`, or for ever if there is none.
+/// Waits until `deadline`, or for ever if there is none, which takes no room.
 pub(super) async fn until(deadline: Option<Instant>) {
     match deadline {
-        Some(deadline) => sleep_until(deadline.into()).await,
+        Some(deadline) => Box::pin(sleep_until(deadline.into())).await,
         None => std::future::pending().await,
     }
 }
