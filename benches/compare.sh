@@ -1,16 +1,17 @@
 #!/bin/sh
-# How a herd of five compares with Debian's redis-server on this machine: alone, and with four replicas; and, where
-# nats-server is installed, with five of it in a cluster.
+# How a herd of five compares with Debian's redis-server on this machine: alone, and with four replicas; where nats-server
+# is installed, with five of it in a cluster; and with a thread that says back what it hears, which is what loopback sockets
+# allow.
 #
 #   benches/compare.sh [ROUNDS]
 #
-# The same generator, connections, depths and clients for all three, over loopback, in turns, so that whatever else
-# the machine does falls on all alike; what is printed are medians and their ratios. It takes a minute or two a round:
+# The same generator, connections, depths and clients for all, over loopback, in turns, so that whatever else the machine
+# does falls on all alike; what is printed are medians and their ratios. It takes two or three minutes a round:
 # `benches/compare.sh 1` is a first look, and five rounds, which are usual, are for figures to keep.
-# What is compared is not alike: a herd of five tells every update to all five, logs every line, and answers when a
-# neighbour has it. Redis alone does none of this; with replicas it copies later than it answers, and logs nothing.
-# NATS keeps and logs nothing, and tells subscribers, one at each server, all in the generator's thread: an update is in
-# flight until all have it.
+# What is compared is not alike: a herd of five tells every update to all five, logs every line (or, where that is said,
+# no traffic), and answers when a neighbour has it. Redis alone does none of this; with replicas it copies later than it
+# answers, and logs nothing. NATS keeps and logs nothing, and tells subscribers, one at each server, all in the
+# generator's thread: an update is in flight until all have it.
 set -eu
 
 rounds=${1:-5}
@@ -21,7 +22,7 @@ herdctl=$PWD/target/release/herdctl
 work=$(mktemp -d)
 pids=
 finish() {
-    "$herdctl" -c "$work/herd.toml" down --force -q >/dev/null 2>&1 || true
+    for herd in logged unlogged; do "$herdctl" -c "$work/$herd/herd.toml" down --force -q >/dev/null 2>&1 || true; done
     for pid in $pids; do kill "$pid" 2>/dev/null || true; done
     wait
     rm -rf "$work"
@@ -48,40 +49,78 @@ if command -v nats-server >/dev/null; then
     done
 fi
 
-"$herdctl" init "$work" -q >/dev/null
-sed 's/127\.0\.0\.1:1100/127.0.0.1:2190/; s/:2190\([0-9]\)/:2192\1/' "$work/herd.toml" >"$work/other" && mv "$work/other" "$work/herd.toml"
-"$herdctl" -c "$work/herd.toml" up -d -q >/dev/null
+herd() { # NAME PORTS SETTING…
+    "$herdctl" init "$work/$1" -q >/dev/null
+    sed "s/127\.0\.0\.1:1100/127.0.0.1:$2/; $3" "$work/$1/herd.toml" >"$work/other"
+    mv "$work/other" "$work/$1/herd.toml"
+    "$herdctl" -c "$work/$1/herd.toml" up -d -q >/dev/null
+}
+herd logged 2192 's/^traffic = .*/traffic = "all"/'
+herd unlogged 2195 's/^traffic = .*/traffic = "off"/'
 # The replicas copy the empty data set first.
 sleep 3
 
 updates() { # WHAT DEPTH
     case $2 in 1) count=50000 ;; 16) count=500000 ;; *) count=1000000 ;; esac
     case $1 in
-    herd) set -- herd "$2" $count 127.0.0.1:21923 127.0.0.1:21920 127.0.0.1:21921 127.0.0.1:21922 127.0.0.1:21924 ;;
+    logged) set -- herd "$2" $count 127.0.0.1:21923 127.0.0.1:21920 127.0.0.1:21921 127.0.0.1:21922 127.0.0.1:21924 ;;
+    unlogged) set -- herd "$2" $count 127.0.0.1:21953 127.0.0.1:21950 127.0.0.1:21951 127.0.0.1:21952 127.0.0.1:21954 ;;
     alone) set -- redis "$2" $count 127.0.0.1:21900 ;;
-    replicas) set -- redis "$2" $count 127.0.0.1:21910 ;;
+    copies) set -- redis "$2" $count 127.0.0.1:21910 ;;
     nats) set -- nats "$2" $count 127.0.0.1:21930 127.0.0.1:21931 127.0.0.1:21932 127.0.0.1:21933 127.0.0.1:21934 ;;
+    echo) set -- echo "$2" $count ;;
     esac
     timeout 300 cargo bench --quiet --bench compare -- "$@"
 }
 
+note() { # WHAT DEPTH AS
+    echo "$1 $3 $(updates "$1" "$2")" | tee -a "$work/figures" >&2
+}
+
 for round in $(seq "$rounds"); do
     for depth in 1 16 256; do
-        for what in herd alone replicas $cluster; do
-            echo "$depth $what $(updates $what $depth)" | tee -a "$work/figures" >&2
-        done
+        for what in logged unlogged alone copies $cluster echo; do note $what $depth $depth; done
     done
 done
+# All of them are known before they are counted.
+for what in logged alone; do
+    CLIENTS=1000000 updates $what 256 >/dev/null
+    for round in $(seq "$rounds"); do CLIENTS=1000000 note $what 256 million; done
+done
 
-median() { # DEPTH WHAT
-    awk -v depth="$1" -v what="$2" '$1 == depth && $2 == what { print $3 }' "$work/figures" | sort -n |
-        awk '{ of[NR] = $1 } END { print (of[int((NR + 1) / 2)] + of[int(NR / 2) + 1]) / 2 }'
-}
-printf '\n%-8s%16s%16s%18s%14s' depth 'herd of five' 'Redis alone' 'Redis, 4 copies' 'NATS of five'
-printf '%14s%16s%12s\n' 'herd/alone' 'herd/4 copies' 'herd/NATS'
-for depth in 1 16 256; do
-    echo "$depth $(median $depth herd) $(median $depth alone) $(median $depth replicas) $(median $depth nats)"
-done | awk '{
-    printf "%-8s%16d%16d%18d%14s%14.2f%16.2f", $1, $2, $3, $4, $5 ? int($5) : "-", $2 / $3, $2 / $4
-    printf "%12s\n", $5 ? sprintf("%.2f", $2 / $5) : "-"
-}'
+awk '
+    function median(what, column,    n, i, j, of, swap) {
+        n = count[what, column]
+        for (i = 1; i <= n; i++) of[i] = figure[what, column, i]
+        for (i = 1; i <= n; i++) for (j = i + 1; j <= n; j++) if (of[j] < of[i]) { swap = of[i]; of[i] = of[j]; of[j] = swap }
+        return n ? (of[int((n + 1) / 2)] + of[int(n / 2) + 1]) / 2 : 0
+    }
+    function row(title, what, below,    i, value) {
+        printf "%-40s", title
+        for (i = 1; i <= 3; i++) {
+            value = median(what, columns[i])
+            if (below) value = median(below, columns[i]) ? value / median(below, columns[i]) : 0
+            printf "%13s", value ? sprintf(below ? "%.2f" : "%d", value) : "-"
+        }
+        print ""
+    }
+    { figure[$1, $2, ++count[$1, $2]] = $3 }
+    END {
+        split("1 16 256", columns)
+        printf "\n%-40s%13d%13d%13d\n", "commands in flight on each connection", 1, 16, 256
+        row("herd of five, all logged", "logged")
+        row("herd of five, no traffic logged", "unlogged")
+        row("one Redis", "alone")
+        row("Redis with four replicas", "copies")
+        row("five NATS", "nats")
+        row("echo, one thread", "echo")
+        row("herd / one Redis", "logged", "alone")
+        row("herd unlogged / one Redis", "unlogged", "alone")
+        row("herd / Redis with four replicas", "logged", "copies")
+        row("herd unlogged / five NATS", "unlogged", "nats")
+        row("herd unlogged / echo", "unlogged", "echo")
+        row("herd / herd unlogged", "logged", "unlogged")
+        printf "a million clients over a thousand:%37.2f (one Redis: %.2f)\n", \
+            median("logged", "million") / median("logged", 256), median("alone", "million") / median("alone", 256)
+    }
+' "$work/figures"

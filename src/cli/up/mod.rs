@@ -247,7 +247,7 @@ impl View {
     /// What ended.
     fn farewell(&self, down: &Down) -> String {
         let logs = human::path(down.logs.as_ref(), self.here.as_deref(), self.home.as_deref());
-        farewell(down, &logs)
+        farewell(down, false, &logs)
     }
 }
 
@@ -300,20 +300,21 @@ pub fn down(args: &args::Down, session: &mut Session) -> Done {
         session.out.document(&down)?;
     } else {
         let logs = session.path(down.logs.as_ref());
-        session.out.answer(&farewell(&down, &logs))?;
+        session.out.answer(&farewell(&down, args.force, &logs))?;
     }
     Ok(Exit::Fine)
 }
 
 /// `stopped 5 servers in 38 ms; 12 clients disconnected; logs kept in ./logs`
-fn farewell(down: &Down, logs: &str) -> String {
+fn farewell(down: &Down, force: bool, logs: &str) -> String {
     let servers = human::count(down.servers as u64, "server");
     let clients = human::count(down.clients.into(), "client");
     let took = human::took(Duration::from_millis(down.took_ms));
     let forced: Vec<_> = down.forced.iter().map(|name| escape::text(name).into_owned()).collect();
-    let forced = match forced.is_empty() {
-        true => String::new(),
-        false => format!("; {} did not leave in time and had to be killed", human::list(&forced)),
+    let forced = match human::list(&forced) {
+        nobody if nobody.is_empty() => nobody,
+        all if force => format!("; {all} killed, as asked"),
+        late => format!("; {late} did not leave in time and had to be killed"),
     };
     format!("stopped {servers} in {took}; {clients} disconnected{forced}; logs kept in {logs}")
 }
@@ -338,10 +339,12 @@ mod tests {
     fn a_farewell_says_what_ended() {
         let down = Down { changed: true, servers: 5, clients: 12, took_ms: 38, ..nothing_to_do() };
         assert_eq!(
-            farewell(&down, "./logs"),
+            farewell(&down, false, "./logs"),
             "stopped 5 servers in 38 ms; 12 clients disconnected; logs kept in ./logs"
         );
         let forced = Down { forced: vec!["Bona".into(), "Clark".into()], ..down };
-        assert!(farewell(&forced, "./logs").contains("; Bona and Clark did not leave in time and had to be killed;"));
+        let said = |force| farewell(&forced, force, "./logs");
+        assert!(said(false).contains("; Bona and Clark did not leave in time and had to be killed;"));
+        assert!(said(true).contains("; Bona and Clark killed, as asked;"));
     }
 }

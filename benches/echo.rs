@@ -1,0 +1,38 @@
+//! A server that says back what it hears, on one thread, one write a read: what loopback sockets allow.
+
+use std::net::SocketAddr;
+use std::sync::mpsc;
+use std::thread;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Builder;
+use tokio::task::LocalSet;
+
+/// Runs until the process ends; returns where it listens.
+pub fn start() -> SocketAddr {
+    let (address, started) = mpsc::channel();
+    thread::spawn(move || {
+        let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+        LocalSet::new().block_on(&runtime, async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+            address.send(listener.local_addr().expect("an address")).expect("somebody who waits for it");
+            loop {
+                let (stream, _) = listener.accept().await.expect("a connection");
+                tokio::task::spawn_local(echo(stream));
+            }
+        });
+    });
+    started.recv().expect("an address")
+}
+
+/// A load that has ended closes, and that is no trouble.
+async fn echo(mut stream: TcpStream) {
+    stream.set_nodelay(true).expect("a socket");
+    let mut heard = vec![0; 64 * 1024];
+    while let Ok(length @ 1..) = stream.read(&mut heard).await {
+        if stream.write_all(&heard[..length]).await.is_err() {
+            return;
+        }
+    }
+}
