@@ -1,7 +1,6 @@
 //! A server that says back what it hears, on one thread, one write a read: what loopback sockets allow.
 
-use std::net::SocketAddr;
-use std::sync::mpsc;
+use std::net::{self, SocketAddr};
 use std::thread;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -11,19 +10,20 @@ use tokio::task::LocalSet;
 
 /// Runs until the process ends; returns where it listens.
 pub fn start() -> SocketAddr {
-    let (address, started) = mpsc::channel();
+    let listener = net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    listener.set_nonblocking(true).expect("a socket");
     thread::spawn(move || {
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
         LocalSet::new().block_on(&runtime, async {
-            let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-            address.send(listener.local_addr().expect("an address")).expect("somebody who waits for it");
+            let listener = TcpListener::from_std(listener).expect("a listener");
             loop {
                 let (stream, _) = listener.accept().await.expect("a connection");
                 tokio::task::spawn_local(echo(stream));
             }
         });
     });
-    started.recv().expect("an address")
+    address
 }
 
 /// A load that has ended closes, and that is no trouble.
