@@ -101,6 +101,12 @@ pub const BACKOFF_MAX: Duration = Duration::from_millis(50);
 /// `HEARD` for what none of the neighbour's own clients has said waits so long for something to go with: nobody waits
 /// for it, and to say it at once would cost both ends as much as the reports do.
 pub const HEARD_REST: Duration = Duration::from_millis(5);
+/// With `flooding = "tree"`, a neighbour that has told so many known reports in a row is asked to hold back: some batches'
+/// worth, so that it is no accident that somebody else was sooner.
+pub const HOLD_KNOWN_MIN: u32 = 32;
+/// A link that its neighbour has asked to hold back tells no more often: by then most clients of a busy herd have moved
+/// again, and it is as soon as anybody would miss something.
+pub const HOLD_REST: Duration = Duration::from_millis(100);
 /// An answer that no neighbour has confirmed by then is written all the same, counted and logged.
 pub const CONFIRM_MAX: Duration = Duration::from_millis(250);
 /// A link writes its batches in pieces of about this size, so that `HEARD` and heartbeats get through.

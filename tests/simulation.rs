@@ -136,6 +136,11 @@ fn an_archive_that_goes_on_where_another_run_stopped_is_found_out() {
 }
 
 #[test]
+fn a_link_that_is_held_back_for_ever_is_found_out() {
+    assert_found_out_at_the_end(Sabotage::HoldForEver, &[Promise::Agreement, Promise::Rest]);
+}
+
+#[test]
 fn a_place_that_is_not_marked_is_found_out() {
     assert_found_out(Sabotage::NoMark, &[Promise::Rest]);
 }

@@ -83,6 +83,7 @@ fn chain(folder: &Path, names: &[&str]) -> Up {
         links: (1..names.len()).map(|listener| Link { dialer: listener - 1, listener }).collect(),
         ack: Ack::Heard,
         heard: 1,
+        flooding: herdctl::config::Flooding::Plain,
         secret_file: None,
         tls: None,
         control: herdctl::config::Control::default(),

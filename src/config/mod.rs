@@ -90,6 +90,8 @@ pub struct Config {
     pub ack: Ack,
     /// So many neighbours must have heard it then; all that are linked, if those are fewer. At least 1.
     pub heard: usize,
+    /// How an update goes round.
+    pub flooding: Flooding,
     /// The file that holds the herd's secret; `None`: made at random at each `up`.
     pub secret_file: Option<PathBuf>,
     /// By which certificates neighbours know each other; `None`: by the secret alone.
@@ -167,6 +169,16 @@ pub enum Ack {
     Sent,
     /// After that of [`Ack::Heard`], and when the report is on the disk too; there is an archive.
     Stored,
+}
+
+/// How an update goes round the herd.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Flooding {
+    /// Over every link, at once.
+    #[default]
+    Plain,
+    /// At once over those links that bring news; over the others within [`HOLD_REST`](crate::limits::HOLD_REST).
+    Tree,
 }
 
 /// `[log]`

@@ -18,7 +18,7 @@ use super::names::is_name;
 use super::notes::Notes;
 use super::places::places;
 use super::tls::tls;
-use super::{Ack, Archive, Config, Limits, Log, Traffic, WhenBehind};
+use super::{Ack, Archive, Config, Flooding, Limits, Log, Traffic, WhenBehind};
 use crate::limits;
 
 pub(super) fn prove(text: &str, path: &Path) -> Result<(Config, Mistakes), Mistakes> {
@@ -42,6 +42,7 @@ fn herd(mut file: Fields<'_>, path: &Path) -> Option<Config> {
     let secret_file = file.get("secret_file").and_then(|field| field.path()).map(|path| folder.join(path));
     let graph = graph(&mut file);
     let heard = heard(&mut file, ack, graph.as_ref());
+    let flooding = file.choice("flooding", &[("plain", Flooding::Plain), ("tree", Flooding::Tree)]);
     let tls = tls(&mut file, folder, graph.as_ref().map_or(&[], |graph| &graph.servers));
     let (servers, named) = graph.as_ref().map_or((&[][..], &[][..]), |graph| (&graph.servers, &graph.controls));
     let control = control(&mut file, folder, servers, named, tls.is_some());
@@ -61,6 +62,7 @@ fn herd(mut file: Fields<'_>, path: &Path) -> Option<Config> {
         links,
         ack,
         heard,
+        flooding,
         secret_file,
         tls,
         control,

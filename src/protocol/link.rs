@@ -4,6 +4,7 @@
 //! HEARD <edition>          first: what I already have of your run; later: a batch is in my atlas
 //! AT …                     a report
 //! TOLD <edition> <lines>   the end of a batch and how many reports it held; the heartbeat
+//! HOLD, FLOW               what you tell me I know already, so it can wait a little; it cannot any more
 //! ```
 //!
 //! While `told` is behind the atlas, what follows it is said and `told` moves on. That is flooding, catching
@@ -23,6 +24,7 @@
 use std::collections::VecDeque;
 
 use super::atlas::{Atlas, Edition, News, Source};
+use super::hold::Hold;
 use super::line::{Report, parse_digits};
 
 /// What is known of one run of a neighbour, over all connections to it.
@@ -68,6 +70,10 @@ pub struct Link {
     waited_for: bool,
     /// Something was lost, and the other end has not gone back yet.
     gap: bool,
+    /// Whether the other end is to hold back.
+    hold: Hold,
+    /// The other end has asked this one to.
+    is_held: bool,
     /// Bytes of reports since the last `TOLD`.
     batch_bytes: usize,
     /// The least that a batch without a gap held, in bytes.
@@ -132,6 +138,8 @@ impl Link {
             counted: Counted::default(),
             waited_for: false,
             gap: false,
+            hold: Hold::default(),
+            is_held: false,
             batch_bytes: 0,
             least_bytes: None,
         }
@@ -141,6 +149,12 @@ impl Link {
     #[must_use]
     pub fn named(self, name: &str) -> Self {
         Self { their_own: Some(format!("AT {name} ").into_bytes()), ..self }
+    }
+
+    /// The same, which asks the other end to hold back when it has told so many known reports in a row.
+    #[must_use]
+    pub fn holding_after(self, known: u32) -> Self {
+        Self { hold: Hold::after(known), ..self }
     }
 
     /// Appends the `HEARD` line that is due: first of all, and after each [`Effect::Answer`] and
@@ -163,6 +177,7 @@ impl Link {
             self.counted.add(slot);
             self.waited_for |= self.their_own.as_ref().is_none_or(|own| line.starts_with(own));
             self.batch_bytes += line.len() + 1;
+            self.hold.note(news);
             return Ok(match news {
                 News::New => Effect::Learned,
                 News::Known => Effect::Known,
@@ -175,8 +190,34 @@ impl Link {
             let lines = parse_digits(&numbers[space + 1..]).ok_or(Breach)?;
             return Ok(self.hear_told(edition, lines));
         }
+        if let b"HOLD" | b"FLOW" = line {
+            self.is_held = line == b"HOLD";
+            return Ok(Effect::Nothing);
+        }
         let edition = line.strip_prefix(b"HEARD ").and_then(parse_digits).ok_or(Breach)?;
         Ok(self.hear_heard(edition, atlas.edition()))
+    }
+
+    /// Whether the other end knows what it is told already, and has asked to be told a little later.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.is_held
+    }
+
+    /// Whether [`Link::say_hold`] would say something.
+    #[must_use]
+    pub fn owes_hold(&self) -> bool {
+        self.hold.is_owed()
+    }
+
+    /// Appends `HOLD` or `FLOW`, if this end wants another thing of the other than it has said.
+    pub fn say_hold(&mut self, out: &mut Vec<u8>) {
+        self.hold.say(out);
+    }
+
+    /// Wants to be told everything at once again: a link is gone over which it came sooner.
+    pub fn end_hold(&mut self) {
+        self.hold.end();
     }
 
     /// Whether the atlas holds something that the other end has not been told.

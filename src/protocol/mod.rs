@@ -5,10 +5,11 @@
 //!
 //! Reading order: [`mod@line`] the grammar, [`atlas`] what a server knows, [`node`] one server hearing one line,
 //! [`query`] what a `WHATSAT` asks, [`hello`] how neighbours prove themselves, [`link`] how they tell each
-//! other what follows an edition.
+//! other what follows an edition, `hold` who may do so a little later.
 
 pub mod atlas;
 pub mod hello;
+mod hold;
 pub mod line;
 pub mod link;
 pub mod node;

@@ -13,6 +13,8 @@ pub struct Node {
     /// `AT <server> `, which begins each of its reports.
     prefix: Vec<u8>,
     atlas: Atlas,
+    /// The last edition that a client of this server made.
+    own: Edition,
     /// After so many clients a new one is refused; 0: never.
     clients_max: u64,
     /// A time further ahead of the clock than so many seconds is refused; 0: none is.
@@ -43,7 +45,7 @@ impl Node {
     #[must_use]
     pub fn new(name: &str, clients_max: u64) -> Self {
         let prefix = format!("AT {name} ").into_bytes();
-        Self { prefix, atlas: Atlas::new(), clients_max, future_seconds_max: 0, draft: Vec::new() }
+        Self { prefix, atlas: Atlas::new(), own: 0, clients_max, future_seconds_max: 0, draft: Vec::new() }
     }
 
     /// Refuses times further ahead of its clock than so many seconds; 0 refuses none.
@@ -74,6 +76,12 @@ impl Node {
         &self.atlas
     }
 
+    /// The last edition that a client of this server made: until a neighbour has heard it, somebody may be waiting.
+    #[must_use]
+    pub fn own(&self) -> Edition {
+        self.own
+    }
+
     /// What this server knows, for a neighbour to add to. Neighbours are not held to `clients_max`: an atlas
     /// that refused what its neighbour holds could never be equal to it.
     pub fn atlas_mut(&mut self) -> &mut Atlas {
@@ -91,7 +99,8 @@ impl Node {
         }
         let report = draft(&mut self.draft, &self.prefix, sighting, now);
         if self.atlas.learn(report, Source::CLIENT) {
-            return Reply::Say { after: self.atlas.edition() };
+            self.own = self.atlas.edition();
+            return Reply::Say { after: self.own };
         }
         let after = self.atlas.newest(sighting.client).map_or(0, |(_, edition)| edition);
         Reply::Say { after }

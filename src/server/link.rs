@@ -27,6 +27,7 @@ use super::setbacks::{Setbacks, backoff};
 use super::socket::{Outbox, Socket, WriteEnd, linger, until};
 use super::state::{ClientSeat, LinkSeat, Server, random};
 use super::tally::Tally;
+use crate::config::Flooding;
 use crate::limits;
 use crate::protocol::hello::Proven;
 use crate::protocol::link::{Effect, Link};
@@ -116,6 +117,10 @@ struct Talk<'a> {
     owes_mark: bool,
     heard_at: Instant,
     said_at: Instant,
+    /// When it was last told a batch.
+    told_at: Instant,
+    /// [`Server::links_lost`], as this link has seen it.
+    links_lost: u64,
     setbacks: Setbacks,
 }
 
@@ -147,6 +152,10 @@ impl<'a> Talk<'a> {
         let seat = server.seat_link(neighbour);
         let met = server.meet(neighbour, proven.run);
         let link = Link::new(met.source, met.heard).named(&server.neighbours[neighbour].name);
+        let link = match server.config.flooding {
+            Flooding::Plain => link,
+            Flooding::Tree => link.holding_after(limits::HOLD_KNOWN_MIN),
+        };
         let now = clock::instant();
         Self {
             server,
@@ -161,6 +170,8 @@ impl<'a> Talk<'a> {
             owes_mark: false,
             heard_at: now,
             said_at: now,
+            told_at: now,
+            links_lost: server.links_lost.get(),
             setbacks: Setbacks::default(),
         }
     }
@@ -178,6 +189,7 @@ impl<'a> Talk<'a> {
             if let Err(breach) = self.hear() {
                 return breach;
             }
+            self.look_for_lost_links();
             if let Err(why) = self.speak(&write) {
                 return Down::Broken(why);
             }
@@ -224,8 +236,11 @@ impl<'a> Talk<'a> {
         if !self.outbox.is_empty() {
             return dead;
         }
-        let heartbeat = (self.link.told().is_some() && self.may_tell()).then(|| self.said_at + limits::HEARTBEAT_EVERY);
-        [heartbeat, self.heard_due].into_iter().flatten().fold(dead, Instant::min)
+        let can_tell = self.link.told().is_some() && self.may_tell();
+        let heartbeat = can_tell.then(|| self.said_at + limits::HEARTBEAT_EVERY);
+        let waits = can_tell && self.link.is_held() && self.owes_reports();
+        let batch = waits.then(|| self.told_at + limits::HOLD_REST);
+        [heartbeat, batch, self.heard_due].into_iter().flatten().fold(dead, Instant::min)
     }
 
     /// Hears the whole lines that have come.
@@ -347,8 +362,30 @@ impl<'a> Talk<'a> {
     }
 
     fn owes(&self) -> bool {
-        self.heard_is_due()
-            || (self.may_tell() && (self.owes_mark || self.link.owes(self.server.node.borrow().atlas())))
+        let owes_reports = || self.owes_reports() && !self.is_held_back();
+        self.heard_is_due() || self.link.owes_hold() || (self.may_tell() && (self.owes_mark || owes_reports()))
+    }
+
+    fn owes_reports(&self) -> bool {
+        self.link.owes(self.server.node.borrow().atlas())
+    }
+
+    /// Whether what is owed can wait: the neighbour has asked for it, and none of it is from a client of this server, who
+    /// would have to wait, too.
+    fn is_held_back(&self) -> bool {
+        let own = self.server.node.borrow().own();
+        self.link.is_held()
+            && self.link.told().is_some_and(|told| own <= told)
+            && self.told_at.elapsed() < limits::HOLD_REST
+            && !self.server.links_leave()
+    }
+
+    /// What came sooner over a link that is gone has to come over the others.
+    fn look_for_lost_links(&mut self) {
+        let lost = self.server.links_lost.get();
+        if std::mem::replace(&mut self.links_lost, lost) != lost {
+            self.link.end_hold();
+        }
     }
 
     fn fill_outbox(&mut self) {
@@ -356,6 +393,7 @@ impl<'a> Talk<'a> {
         if self.heard_is_due() {
             self.say_heard(&mut bytes);
         }
+        self.link.say_hold(&mut bytes);
         if self.may_tell() {
             self.tell(&mut bytes);
         }
@@ -402,9 +440,11 @@ impl<'a> Talk<'a> {
         if std::mem::take(&mut self.owes_mark) {
             self.link.say_mark(bytes);
         }
+        let is_held_back = self.is_held_back();
         let (node, batch_bytes) = (self.server.node.borrow(), self.setbacks.batch_bytes());
-        if self.link.owes(node.atlas()) {
+        if self.link.owes(node.atlas()) && !is_held_back {
             self.link.tell(node.atlas(), batch_bytes, bytes);
+            self.told_at = clock::instant();
         }
         if bytes.is_empty() && self.said_at.elapsed() >= limits::HEARTBEAT_EVERY {
             self.link.tell(node.atlas(), batch_bytes, bytes);

@@ -60,6 +60,8 @@ pub(super) struct Server {
     pub(super) leaving: Cell<Leaving>,
     /// Rung when `leaving` moves on.
     pub(super) leave: Notify,
+    /// How often a link has gone down.
+    pub(super) links_lost: Cell<u64>,
 }
 
 /// How far a stopping server has got.
@@ -154,6 +156,7 @@ impl Server {
             power_cut: Rc::default(),
             leaving: Cell::new(Leaving::No),
             leave: Notify::new(),
+            links_lost: Cell::new(0),
             config,
             index,
             trust,
@@ -368,6 +371,8 @@ impl Drop for LinkSeat {
         if self.is_current(&self.server) {
             self.server.neighbours[self.neighbour].current.set(None);
             self.server.show_link(self.neighbour, false);
+            self.server.links_lost.update(|lost| lost + 1);
+            self.server.moved.notify_waiters();
         }
     }
 }

@@ -180,7 +180,7 @@ error[H004]: unknown key `\u{1b}[2J\n` in herd.toml
 3 | "\u001b[2J\n" = 1
   | ^^^^^^^^^^^^^ no such key
   |
-  = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `heard`, `tls`, `control`, `log`, `archive`, `bus`, `places`, `metrics`, `limits`
+  = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `heard`, `flooding`, `tls`, `control`, `log`, `archive`, `bus`, `places`, `metrics`, `limits`
 
 error[H004]: unknown key `tab` in herd.toml
  --> herd.toml:4:2
@@ -188,7 +188,7 @@ error[H004]: unknown key `tab` in herd.toml
 4 |     "tab" = 1
   |     ^^^^^ no such key
   |
-  = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `heard`, `tls`, `control`, `log`, `archive`, `bus`, `places`, `metrics`, `limits`
+  = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `heard`, `flooding`, `tls`, `control`, `log`, `archive`, `bus`, `places`, `metrics`, `limits`
 
 6 errors
 "#]]
@@ -208,7 +208,7 @@ fn a_line_too_long_to_show_is_pointed_at() {
 error[H004]: unknown key `a` in herd.toml
 --> herd.toml:4:4097
  = note: no such key
- = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `heard`, `tls`, `control`, `log`, `archive`, `bus`, `places`, `metrics`, `limits`
+ = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `heard`, `flooding`, `tls`, `control`, `log`, `archive`, `bus`, `places`, `metrics`, `limits`
 
 1 error
 "#]]

@@ -14,7 +14,7 @@ error[H004]: unknown key `` in herd.toml
 4 | "" = 1
   | ^^ no such key
   |
-  = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `heard`, `tls`, `control`, `log`, `archive`, `bus`, `places`, `metrics`, `limits`
+  = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `heard`, `flooding`, `tls`, `control`, `log`, `archive`, `bus`, `places`, `metrics`, `limits`
 
 error[H004]: unknown key `dir` in [log]
  --> herd.toml:6:1
@@ -30,7 +30,7 @@ error[H004]: unknown key `limts` in herd.toml
 7 | [limts]
   |  ^^^^^ did you mean `limits`?
   |
-  = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `heard`, `tls`, `control`, `log`, `archive`, `bus`, `places`, `metrics`, `limits`
+  = help: known here: `herd`, `ack`, `secret_file`, `servers`, `links`, `heard`, `flooding`, `tls`, `control`, `log`, `archive`, `bus`, `places`, `metrics`, `limits`
 
 error[H004]: unknown key `lookup_max` in [limits]
  --> herd.toml:9:1

@@ -36,6 +36,10 @@ counts! {
     resumes,
     reports_told,
     batches_cut,
+    /// Times that a neighbour was asked to hold back, or not to any more.
+    holds,
+    /// Times that what was owed waited because of that.
+    held_back,
 
     // Faults, by what became of what was said.
     /// Reports.

@@ -53,6 +53,8 @@ pub struct Rules {
     pub ack: Ack,
     /// So many neighbours must have heard what is answered.
     pub heard: usize,
+    /// After so many known reports in a row a neighbour is asked to hold back, if at all.
+    pub hold_after: Option<u32>,
     /// Each server has an archive.
     pub archive: bool,
 }
@@ -230,7 +232,7 @@ fn draw_weather(rng: &mut Rng) -> Weather {
 fn draw_rules(rng: &mut Rng) -> Rules {
     let archive = rng.percent(40);
     let ack = if archive && rng.percent(50) { Ack::Stored } else { Ack::Heard };
-    Rules { ack, heard: *rng.pick(&[1, 1, 2, 2, 3]), archive }
+    Rules { ack, heard: *rng.pick(&[1, 1, 2, 2, 3]), hold_after: *rng.pick(&[None, Some(1), Some(3)]), archive }
 }
 
 /// What is wrong, and at which end of the link, if not at both.

@@ -37,6 +37,8 @@ pub enum Sabotage {
     StoredTooSoon,
     /// ... or what is on the disk of a batch that was cut, although some client has moved meanwhile.
     StoredInPieces,
+    /// Who is asked to hold back tells nothing any more.
+    HoldForEver,
     /// A started server takes its disk to have been told by itself what was told by the run before.
     ForgetTheArchivesRun,
 }

@@ -1,5 +1,7 @@
 //! What the links of a world say, when, and what they may say.
 
+use herdctl::protocol::link::Link;
+
 use super::plan::Millis;
 use super::promise::{Checked, Promise, check};
 use super::sabotage::{Sabotage, drop_the_last};
@@ -9,6 +11,8 @@ use super::world::{Happening, World};
 
 /// An end that has heard nothing for so long calls the link dead; and so long a handshake may take.
 const SILENCE_MAX: Millis = 3_000;
+/// A link that is held back tells no more often.
+const HOLD_REST: Millis = 100;
 
 impl World {
     /// A server knows something new: its links, its disk and its patience look up.
@@ -29,7 +33,7 @@ impl World {
     /// A link writes what is due, and a batch if one is owed.
     pub(super) fn turn(&mut self, connection: usize, end: usize) -> Checked {
         let at = &mut self.connections[connection].ends[end];
-        at.turn_awaited = false;
+        (at.turn_awaited, at.hold_awaited) = (false, false);
         let (server, live) = (at.server, at.stage.link().is_some());
         // Whoever is resumed takes its turns then.
         if !live || self.servers[server].paused {
@@ -37,6 +41,10 @@ impl World {
         }
         self.say_due(connection, end)?;
         if self.owes(connection, end) {
+            if self.is_held_back(connection, end) {
+                self.wait_to_tell(connection, end);
+                return Ok(());
+            }
             self.tell(connection, end)?;
         }
         if self.owes(connection, end) {
@@ -58,7 +66,7 @@ impl World {
                 self.counts.unproven += u64::from(!is_live);
                 return self.hang_up(connection, end);
             }
-            if is_live {
+            if is_live && !self.is_held_for_ever(connection, end) {
                 self.say_due(connection, end)?;
                 self.tell(connection, end)?;
                 self.turn_soon(connection, end);
@@ -75,6 +83,8 @@ impl World {
         if std::mem::take(&mut at.answer_due) {
             link.say_heard(&mut out);
         }
+        self.counts.holds += u64::from(link.owes_hold());
+        link.say_hold(&mut out);
         if std::mem::take(&mut at.mark_due) && self.sabotage != Some(Sabotage::NoMark) {
             link.say_mark(&mut out);
         }
@@ -86,12 +96,46 @@ impl World {
         at.stage.link().is_some_and(|link| link.owes(self.life(at.server).node.atlas()))
     }
 
+    /// Whether what is owed can wait a little, as in a server.
+    fn is_held_back(&self, connection: usize, end: usize) -> bool {
+        let at = &self.connections[connection].ends[end];
+        let own = self.life(at.server).node.own();
+        let is_asked =
+            at.stage.link().is_some_and(|link| link.is_held() && link.told().is_some_and(|told| own <= told));
+        is_asked && self.now < at.told_at + HOLD_REST || self.is_held_for_ever(connection, end)
+    }
+
+    fn is_held_for_ever(&self, connection: usize, end: usize) -> bool {
+        let link = self.connections[connection].ends[end].stage.link();
+        self.sabotage == Some(Sabotage::HoldForEver) && link.is_some_and(Link::is_held)
+    }
+
+    fn wait_to_tell(&mut self, connection: usize, end: usize) {
+        let at = &mut self.connections[connection].ends[end];
+        let until = self.now.max(at.told_at + HOLD_REST);
+        if !std::mem::replace(&mut at.hold_awaited, true) && self.sabotage != Some(Sabotage::HoldForEver) {
+            self.counts.held_back += 1;
+            self.at(until, Happening::Turn(connection, end));
+        }
+    }
+
+    /// A server that has lost a link wants everything at once over the others.
+    pub(super) fn end_holds(&mut self, server: usize) {
+        let live: Vec<_> = self.life(server).live.values().copied().collect();
+        for (connection, end) in live {
+            self.connections[connection].ends[end].stage.link_mut().into_iter().for_each(Link::end_hold);
+            self.turn_soon(connection, end);
+        }
+    }
+
     fn tell(&mut self, connection: usize, end: usize) -> Checked {
+        let now = self.now;
         let at = &mut self.connections[connection].ends[end];
         let life = self.servers[at.server].life.as_ref().expect("only the living tell");
         let link = at.stage.link_mut().expect("only links tell");
         let mut out = Vec::new();
         link.tell(life.node.atlas(), self.plan.weather.batch_bytes_max, &mut out);
+        at.told_at = now;
         let server = at.server;
         self.write(connection, end, &out)?;
         // What need not be said is confirmed at once.

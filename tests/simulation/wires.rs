@@ -64,7 +64,7 @@ impl World {
         }
         let forgets = self.sabotage == Some(Sabotage::ForgetTheRun);
         let skips = self.sabotage == Some(Sabotage::SkipOneOnResume);
-        let name = self.servers[neighbour].name;
+        let (name, hold_after) = (self.servers[neighbour].name, self.plan.rules.hold_after);
         let life = self.life_mut(server);
         let mut known = life.known.get(&neighbour).copied();
         if forgets {
@@ -75,6 +75,10 @@ impl World {
         let (heard, source) = (met.heard, life.next_source());
         let link = Link::new(met.source, if heard > 0 && skips { heard + 1 } else { heard });
         let link = link.named(name);
+        let link = match hold_after {
+            Some(known) => link.holding_after(known),
+            None => link,
+        };
         life.live.insert(wire, (connection, end));
         life.confirmations.link_up(wire, source);
         let mut hello = Vec::new();
@@ -108,6 +112,7 @@ impl World {
         if life.live.get(&wire) == Some(&(connection, end)) {
             life.live.remove(&wire);
         }
+        self.end_holds(server);
         if end == 0 {
             self.dial_soon(wire);
         }
@@ -228,6 +233,10 @@ impl World {
             self.sabotage_hearing(connection, end, line, news)?;
         }
         let prompt = self.plan.weather.prompt;
+        let at = &mut self.connections[connection].ends[end];
+        if at.stage.link().is_some_and(Link::owes_hold) {
+            self.turn_soon(connection, end);
+        }
         let at = &mut self.connections[connection].ends[end];
         match effect {
             Effect::Nothing | Effect::Known | Effect::Stale => return Ok(()),

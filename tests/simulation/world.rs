@@ -96,6 +96,9 @@ pub(super) struct End {
     pub(super) answer_due: bool,
     pub(super) mark_due: bool,
     pub(super) turn_awaited: bool,
+    /// When it last told a batch, and whether the time is awaited when it need not hold back any longer.
+    pub(super) told_at: Millis,
+    pub(super) hold_awaited: bool,
     /// When the last of a line came; before there is a link, when the connection was made.
     pub(super) heard_at: Millis,
     /// Of whom the present batch has told, where its count is ignored.
@@ -270,6 +273,8 @@ impl End {
             answer_due: false,
             mark_due: false,
             turn_awaited: false,
+            told_at: now,
+            hold_awaited: false,
             heard_at: now,
             told_of: HashSet::new(),
         }

@@ -76,6 +76,45 @@ fn only_what_its_own_clients_said_is_waited_for_at_the_other_end() {
 }
 
 #[test]
+fn who_tells_nothing_new_is_asked_to_hold_back_until_it_does() {
+    let mut link = Link::new(Source::link(1), 0).holding_after(2);
+    let mut atlas = Atlas::new();
+    learn(&mut atlas, "a +1-1 1", Source::CLIENT);
+    learn(&mut atlas, "b +1-1 2", Source::CLIENT);
+    let mut asks = |lines: &[&str]| {
+        hear(&mut link, &mut atlas, &lines.iter().map(|line| report(line)).collect::<Vec<_>>());
+        let mut out = Vec::new();
+        link.say_hold(&mut out);
+        assert!(!link.owes_hold(), "it is said once");
+        String::from_utf8(out).unwrap()
+    };
+    assert_eq!(asks(&["a +1-1 1"]), "", "that may be an accident");
+    assert_eq!(asks(&["b +1-1 1"]), "HOLD\n", "what is older than what is known is no news either");
+    assert_eq!(asks(&["a +1-1 1", "b +1-1 2"]), "");
+    assert_eq!(asks(&["c +1-1 1"]), "FLOW\n");
+    assert_eq!(asks(&["a +1-1 1"]), "");
+    assert_eq!(asks(&["b +1-1 1", "d +1-1 1"]), "", "news, before anything was said");
+    assert_eq!(asks(&["a +1-1 1", "b +1-1 1"]), "HOLD\n");
+    link.end_hold();
+    assert!(link.owes_hold(), "a link is gone over which it came sooner");
+}
+
+#[test]
+fn a_link_is_held_by_the_other_end_and_not_by_itself() {
+    let (mut atlas, mut teller, _, _) = a_teller_and_a_hearer();
+    for (line, is_held) in [("HOLD", true), ("HOLD", true), ("FLOW", false), ("FLOW", false)] {
+        assert_eq!(teller.hear(line.as_bytes(), &mut atlas), Ok(Effect::Nothing));
+        assert_eq!(teller.is_held(), is_held);
+    }
+    for odd in ["HOLD 1", "hold", "FLOWS"] {
+        assert_eq!(teller.hear(odd.as_bytes(), &mut atlas), Err(Breach));
+    }
+    let mut plain = Link::new(Source::link(1), 0);
+    hear(&mut plain, &mut atlas, &vec![report("a +1-1 1"); 1000]);
+    assert!(!plain.owes_hold(), "where nothing was said of it, nobody is asked");
+}
+
+#[test]
 fn with_nothing_owed_the_heartbeat_is_said_and_asks_for_no_answer() {
     let (atlas, mut teller, mut theirs, mut hearer) = a_teller_and_a_hearer();
     let batch = tell(&mut teller, &atlas, 1000);
