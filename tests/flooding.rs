@@ -1,9 +1,11 @@
 //! A herd of real servers: every update reaches every server, and whoever was away catches up.
 
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
-use herdctl::config::Shape;
 use herdctl::config::topology::Topology;
+use herdctl::config::{Flooding, Shape};
+use herdctl::server::fault::{Delay, Fault};
 
 use crate::support::{Herd, wait_until};
 
@@ -47,6 +49,35 @@ fn a_hundred_and_two_hundred_servers_flood_within_the_promised_number_of_lines()
         let links = herd.config.links.len();
         let said = reports_said(&mut herd);
         assert!((3 * (servers - 1)..=3 * (2 * links - (servers - 1))).contains(&said), "{said} lines of {servers}");
+    }
+}
+
+#[test]
+fn in_a_tree_who_is_always_late_holds_back_until_it_is_needed() {
+    let mut herd = Herd::five_with(|config| config.flooding = Flooding::Tree);
+    let late = Delay { by: Duration::from_millis(20), jitter: Duration::ZERO, seed: 1 };
+    herd.fault("Jaquez", "Campbell", Fault { delay: late, ..Fault::default() });
+    let (mut phone, mut time) = (herd.client("Clark"), 0);
+    let mut move_on = || {
+        time += 1;
+        phone.ask(&format!("IAMAT kiwi +1-1 {time}"));
+        time
+    };
+    wait_until("Campbell asks Jaquez to hold back, for it hears all from Bona", || {
+        (0..20).for_each(|_| _ = move_on());
+        herd.log("Jaquez").contains("IN    Campbell | HOLD")
+    });
+    move_on();
+    herd.wait_converged(1);
+    herd.kill("Bona");
+    wait_until("without Bona it needs Jaquez", || herd.log("Jaquez").contains("IN    Campbell | FLOW"));
+    let last = move_on();
+    herd.wait_converged(1);
+    herd.start("Bona");
+    herd.wait_converged(1);
+    for name in herd.names() {
+        let answer = herd.client(&name).ask("WHATSAT kiwi 1 0");
+        assert!(answer.trim_end().ends_with(&format!(" kiwi +1-1 {last}")), "{name}: {answer}");
     }
 }
 
