@@ -6,12 +6,12 @@
 #   benches/compare.sh [ROUNDS]
 #
 # The same generator, connections, depths and clients for all, over loopback, in turns, so that whatever else the machine
-# does falls on all alike; what is printed are medians and their ratios. It takes two or three minutes a round:
+# does falls on all alike; what is printed are medians and their ratios. It takes three minutes a round:
 # `benches/compare.sh 1` is a first look, and five rounds, which are usual, are for figures to keep.
-# What is compared is not alike: a herd of five tells every update to all five, logs every line (or, where that is said,
-# no traffic), and answers when a neighbour has it. Redis alone does none of this; with replicas it copies later than it
-# answers, and logs nothing. NATS keeps and logs nothing, and tells subscribers, one at each server, all in the
-# generator's thread: an update is in flight until all have it.
+# What is compared is not alike: a herd of five tells every update to all five, over all links or a tree of them, logs
+# every line, or no traffic, as each row says, and answers when a neighbour has it. Redis alone does none of this; with
+# replicas it copies later than it answers, and logs nothing. NATS keeps and logs nothing, and tells subscribers, one at
+# each server, all in the generator's thread: an update is in flight until all have it.
 set -eu
 
 rounds=${1:-5}
@@ -22,7 +22,7 @@ herdctl=$PWD/target/release/herdctl
 work=$(mktemp -d)
 pids=
 finish() {
-    for herd in logged unlogged; do "$herdctl" -c "$work/$herd/herd.toml" down --force -q >/dev/null 2>&1 || true; done
+    for herd in logged unlogged tree; do "$herdctl" -c "$work/$herd/herd.toml" down --force -q >/dev/null 2>&1 || true; done
     for pid in $pids; do kill "$pid" 2>/dev/null || true; done
     wait
     rm -rf "$work"
@@ -57,6 +57,7 @@ herd() { # NAME PORTS SETTING…
 }
 herd logged 2192 's/^traffic = .*/traffic = "all"/'
 herd unlogged 2195 's/^traffic = .*/traffic = "off"/'
+herd tree 2196 's/^# flooding = .*/flooding = "tree"/'
 # The replicas copy the empty data set first.
 sleep 3
 
@@ -65,6 +66,7 @@ updates() { # WHAT DEPTH
     case $1 in
     logged) set -- herd "$2" $count 127.0.0.1:21923 127.0.0.1:21920 127.0.0.1:21921 127.0.0.1:21922 127.0.0.1:21924 ;;
     unlogged) set -- herd "$2" $count 127.0.0.1:21953 127.0.0.1:21950 127.0.0.1:21951 127.0.0.1:21952 127.0.0.1:21954 ;;
+    tree) set -- herd "$2" $count 127.0.0.1:21963 127.0.0.1:21960 127.0.0.1:21961 127.0.0.1:21962 127.0.0.1:21964 ;;
     alone) set -- redis "$2" $count 127.0.0.1:21900 ;;
     copies) set -- redis "$2" $count 127.0.0.1:21910 ;;
     nats) set -- nats "$2" $count 127.0.0.1:21930 127.0.0.1:21931 127.0.0.1:21932 127.0.0.1:21933 127.0.0.1:21934 ;;
@@ -79,7 +81,7 @@ note() { # WHAT DEPTH AS
 
 for round in $(seq "$rounds"); do
     for depth in 1 16 256; do
-        for what in logged unlogged alone copies $cluster echo; do note $what $depth $depth; done
+        for what in logged unlogged tree alone copies $cluster echo; do note $what $depth $depth; done
     done
 done
 # All of them are known before they are counted.
@@ -110,13 +112,16 @@ awk '
         printf "\n%-40s%13d%13d%13d\n", "commands in flight on each connection", 1, 16, 256
         row("herd of five, all logged", "logged")
         row("herd of five, no traffic logged", "unlogged")
+        row("herd of five, all logged, a tree", "tree")
         row("one Redis", "alone")
         row("Redis with four replicas", "copies")
         row("five NATS", "nats")
         row("echo, one thread", "echo")
         row("herd / one Redis", "logged", "alone")
         row("herd unlogged / one Redis", "unlogged", "alone")
+        row("herd, a tree / one Redis", "tree", "alone")
         row("herd / Redis with four replicas", "logged", "copies")
+        row("herd, a tree / Redis with four replicas", "tree", "copies")
         row("herd unlogged / five NATS", "unlogged", "nats")
         row("herd unlogged / echo", "unlogged", "echo")
         row("herd / herd unlogged", "logged", "unlogged")

@@ -170,6 +170,19 @@ mod tests {
     }
 
     #[test]
+    fn its_own_clients_reports_are_told_from_what_it_passes_on() {
+        let mut node = Node::new("Clark", 0);
+        hear(&mut node, b"IAMAT mango +1-1 7");
+        let passed_on = Report::parse(b"AT Bona +0.000000000 kiwi +1-1 5").unwrap();
+        assert!(node.atlas_mut().learn(passed_on, Source::link(1)));
+        assert_eq!((node.own(), node.atlas().edition()), (1, 2));
+        hear(&mut node, b"IAMAT mango +1-1 6");
+        assert_eq!(node.own(), 1, "an old one is told to nobody");
+        hear(&mut node, b"IAMAT kiwi +1-1 6");
+        assert_eq!(node.own(), 3);
+    }
+
+    #[test]
     fn an_older_iamat_is_answered_and_changes_nothing() {
         let mut node = Node::new("Clark", 0);
         hear(&mut node, b"IAMAT mango +1-1 7");

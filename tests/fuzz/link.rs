@@ -34,6 +34,8 @@ const WORDS: &[&[u8]] = &[
     b"HEARD 1\n",
     b"HEARD 18446744073709551615\n",
     b"TOLD 1 18446744073709551615\n",
+    b"HOLD\n",
+    b"FLOW\n",
     b"18446744073709551616",
     b"IAMAT own +1-1 9\n",
     b"\r\n",
