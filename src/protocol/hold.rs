@@ -55,3 +55,34 @@ impl Hold {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::News::{Known, New, Stale};
+    use super::*;
+
+    /// What is said after each burst of reports.
+    fn said<const N: usize>(hold: &mut Hold, bursts: [&[News]; N]) -> [String; N] {
+        bursts.map(|burst| {
+            burst.iter().for_each(|&news| hold.note(news));
+            let mut out = Vec::new();
+            hold.say(&mut out);
+            assert!(!hold.is_owed(), "it is said once");
+            String::from_utf8(out).unwrap()
+        })
+    }
+
+    #[test]
+    fn who_tells_nothing_new_is_asked_to_hold_back_until_it_does() {
+        let mut hold = Hold::after(2);
+        let bursts = [&[Known][..], &[Stale], &[Known, Known], &[New], &[Known], &[Stale, New], &[Known, Known]];
+        assert_eq!(said(&mut hold, bursts), ["", "HOLD\n", "", "FLOW\n", "", "", "HOLD\n"]);
+        hold.end();
+        assert_eq!(said(&mut hold, [&[][..], &[Known], &[Known]]), ["FLOW\n", "", "HOLD\n"]);
+    }
+
+    #[test]
+    fn nobody_is_asked_where_nothing_was_said_of_it() {
+        assert_eq!(said(&mut Hold::default(), [&[Known; 1000][..], &[New]]), ["", ""]);
+    }
+}

@@ -64,6 +64,8 @@ pub struct Link {
     confirmed: Edition,
     /// Up to where this end has heard of the other's atlas, without a gap.
     heard: Edition,
+    /// The last edition that it has said to have heard.
+    said: Option<Edition>,
     /// Reports since the last `TOLD`.
     counted: Counted,
     /// One of them may be waited for at the other end.
@@ -135,6 +137,7 @@ impl Link {
             whole: VecDeque::new(),
             confirmed: 0,
             heard,
+            said: None,
             counted: Counted::default(),
             waited_for: false,
             gap: false,
@@ -158,10 +161,13 @@ impl Link {
     }
 
     /// Appends the `HEARD` line that is due: first of all, and after each [`Effect::Answer`] and
-    /// [`Effect::AnswerLater`].
-    pub fn say_heard(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"HEARD ");
-        say_number(self.heard, b'\n', out);
+    /// [`Effect::AnswerLater`]. After a gap that may be two, for only what is said once more is no progress.
+    pub fn say_heard(&mut self, out: &mut Vec<u8>) {
+        let is_progress = self.said.replace(self.heard) != Some(self.heard);
+        for _ in 0..if self.gap && is_progress { 2 } else { 1 } {
+            out.extend_from_slice(b"HEARD ");
+            say_number(self.heard, b'\n', out);
+        }
     }
 
     /// Hears one line of the neighbour, without its LF.

@@ -75,7 +75,7 @@ impl World {
         let (heard, source) = (met.heard, life.next_source());
         let link = Link::new(met.source, if heard > 0 && skips { heard + 1 } else { heard });
         let link = link.named(name);
-        let link = match hold_after {
+        let mut link = match hold_after {
             Some(known) => link.holding_after(known),
             None => link,
         };
