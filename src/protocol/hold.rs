@@ -24,8 +24,8 @@ pub(super) struct Hold {
 }
 
 impl Hold {
-    pub(super) fn after(known: u32) -> Self {
-        Self { after: Some(known), ..Self::default() }
+    pub(super) fn after(known: Option<u32>) -> Self {
+        Self { after: known, ..Self::default() }
     }
 
     pub(super) fn note(&mut self, news: News) {
@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn who_tells_nothing_new_is_asked_to_hold_back_until_it_does() {
-        let mut hold = Hold::after(2);
+        let mut hold = Hold::after(Some(2));
         let bursts = [&[Known][..], &[Stale], &[Known, Known], &[New], &[Known], &[Stale, New], &[Known, Known]];
         assert_eq!(said(&mut hold, bursts), ["", "HOLD\n", "", "FLOW\n", "", "", "HOLD\n"]);
         hold.end();

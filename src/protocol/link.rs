@@ -154,9 +154,9 @@ impl Link {
         Self { their_own: Some(format!("AT {name} ").into_bytes()), ..self }
     }
 
-    /// The same, which asks the other end to hold back when it has told so many known reports in a row.
+    /// The same, which asks the other end to hold back when it has told so many known reports in a row; `None`: never.
     #[must_use]
-    pub fn holding_after(self, known: u32) -> Self {
+    pub fn holding_after(self, known: Option<u32>) -> Self {
         Self { hold: Hold::after(known), ..self }
     }
 

@@ -151,11 +151,9 @@ impl<'a> Talk<'a> {
     fn new(server: &'a Rc<Server>, neighbour: usize, proven: Proven, inlet: Inlet<'a>, inbox: Vec<u8>) -> Self {
         let seat = server.seat_link(neighbour);
         let met = server.meet(neighbour, proven.run);
+        let hold_after = (server.config.flooding == Flooding::Tree).then_some(limits::HOLD_KNOWN_MIN);
         let link = Link::new(met.source, met.heard).named(&server.neighbours[neighbour].name);
-        let link = match server.config.flooding {
-            Flooding::Plain => link,
-            Flooding::Tree => link.holding_after(limits::HOLD_KNOWN_MIN),
-        };
+        let link = link.holding_after(hold_after);
         let now = clock::instant();
         Self {
             server,

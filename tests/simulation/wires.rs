@@ -74,11 +74,7 @@ impl World {
         life.known.insert(neighbour, met);
         let (heard, source) = (met.heard, life.next_source());
         let link = Link::new(met.source, if heard > 0 && skips { heard + 1 } else { heard });
-        let link = link.named(name);
-        let mut link = match hold_after {
-            Some(known) => link.holding_after(known),
-            None => link,
-        };
+        let mut link = link.named(name).holding_after(hold_after);
         life.live.insert(wire, (connection, end));
         life.confirmations.link_up(wire, source);
         let mut hello = Vec::new();
