@@ -6,6 +6,7 @@ use std::time::Duration;
 use herdctl::config::topology::Topology;
 use herdctl::config::{Flooding, Shape};
 use herdctl::server::fault::{Delay, Fault};
+use herdctl::server::vitals::Neighbour;
 
 use crate::support::{Herd, wait_until};
 
@@ -65,12 +66,15 @@ fn in_a_tree_who_is_always_late_holds_back_until_it_is_needed() {
     };
     wait_until("Campbell asks Jaquez to hold back, for it hears all from Bona", || {
         (0..20).for_each(|_| _ = move_on());
-        herd.log("Jaquez").contains("IN    Campbell | HOLD")
+        is_held(&herd, "Jaquez", "Campbell")
     });
     move_on();
     herd.wait_converged(1);
     herd.kill("Bona");
-    wait_until("without Bona it needs Jaquez", || herd.log("Jaquez").contains("IN    Campbell | FLOW"));
+    wait_until("without Bona it needs Jaquez", || !is_held(&herd, "Jaquez", "Campbell"));
+    for word in ["HOLD", "FLOW"] {
+        wait_until(word, || herd.log("Jaquez").contains(&format!("IN    Campbell | {word}\n")));
+    }
     let last = move_on();
     herd.wait_converged(1);
     herd.start("Bona");
@@ -79,6 +83,13 @@ fn in_a_tree_who_is_always_late_holds_back_until_it_is_needed() {
         let answer = herd.client(&name).ask("WHATSAT kiwi 1 0");
         assert!(answer.trim_end().ends_with(&format!(" kiwi +1-1 {last}")), "{name}: {answer}");
     }
+}
+
+/// Whether `who` has been asked by its neighbour `by` to hold back.
+fn is_held(herd: &Herd, who: &str, by: &str) -> bool {
+    let by = herd.names().iter().position(|name| name == by);
+    let asks = |neighbour: &&Neighbour| Some(neighbour.server) == by;
+    herd.vitals(who).neighbours.iter().find(asks).expect("a neighbour").held.load(Relaxed)
 }
 
 #[test]

@@ -161,7 +161,7 @@ pub enum Command {
     /// Show the links and what is wrong with them
     #[command(
         before_help = "Example: herdctl links --watch",
-        after_help = "LAG is how many changes the other end has not confirmed, in each direction.",
+        after_help = "LAG is how many changes the other end has not confirmed, in each direction. Held: with flooding = \"tree\" it hears of them sooner from somebody else, and has asked to be told a little later.",
         help_template = TEMPLATE
     )]
     Links(Links),

@@ -202,12 +202,11 @@ fn table(links: &Links) -> Table {
     let rows = links.links.iter().map(|link| {
         let faults: Vec<&FaultStatus> = links.faults.iter().filter(|fault| is_on(fault, link)).collect();
         let (state, style) = state(link, &faults);
-        let lag = link.lag.map_or_else(|| "–".to_owned(), |[there, back]| format!("{there} / {back}"));
         let wrong: Vec<_> = faults.iter().map(|fault| arrowed(fault)).collect();
         vec![
             Cell::plain(&format!("{} – {}", link.from, link.to)),
             Cell { text: state.into(), style: Some(style) },
-            Cell::plain(&lag),
+            Cell::plain(&super::ps::lag(link)),
             Cell::plain(&wrong.join("; ")),
         ]
     });
@@ -262,7 +261,8 @@ mod tests {
 
     #[test]
     fn links_show_their_state_and_what_is_wrong() {
-        let link = |from: &str, up| LinkStatus { from: from.into(), to: "Campbell".into(), up, lag: None };
+        let link =
+            |from: &str, up| LinkStatus { from: from.into(), to: "Campbell".into(), up, lag: None, held: [false; 2] };
         let cut = FaultStatus { from: "Campbell".into(), to: "Jaquez".into(), ..sample(Wrong::Cut { silent: false }) };
         let links = Links {
             schema: "herd.links/1".into(),

@@ -7,7 +7,7 @@ use super::output::Output;
 use super::session::Session;
 use super::term::{self, Pen};
 use super::{Done, Exit, escape, human, watch};
-use crate::herd::api::{BusState, BusStatus, Ps, ServerStatus, State, Summary, by};
+use crate::herd::api::{BusState, BusStatus, LinkStatus, Ps, ServerStatus, State, Summary, by};
 
 /// `herdctl ps`
 ///
@@ -178,11 +178,17 @@ pub(super) fn note(ps: &Ps, server: &ServerStatus) -> String {
 fn links(ps: &Ps) -> Table {
     let rows = ps.links.iter().map(|link| {
         let (state, style) = if link.up { ("up", term::GOOD) } else { ("down", term::BAD) };
-        let lag = link.lag.map_or_else(|| "–".to_owned(), |[there, back]| format!("{there} / {back}"));
         let ends = format!("{} – {}", escape::text(&link.from), escape::text(&link.to));
-        vec![Cell::plain(&ends), Cell { text: state.into(), style: Some(style) }, Cell::plain(&lag)]
+        vec![Cell::plain(&ends), Cell { text: state.into(), style: Some(style) }, Cell::plain(&lag(link))]
     });
     Table { heads: vec!["LINK", "STATE", "LAG → / ←"], rows: rows.collect() }
+}
+
+/// `195 / 0`; of an end that has been asked to hold back, `195 held / 0`.
+pub(super) fn lag(link: &LinkStatus) -> String {
+    let Some(lag) = link.lag else { return "–".into() };
+    let [there, back] = [0, 1].map(|end| format!("{}{}", lag[end], if link.held[end] { " held" } else { "" }));
+    format!("{there} / {back}")
 }
 
 /// The commands that would make the herd whole.
@@ -244,7 +250,7 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::herd::api::{ArchiveStatus, LinkStatus};
+    use crate::herd::api::ArchiveStatus;
 
     fn server(name: &str, state: State, port: u16) -> ServerStatus {
         let lives = state == State::Running || state == State::Paused;
@@ -299,7 +305,13 @@ mod tests {
                 server("Jaquez", State::Paused, 11004),
             ],
             notes: Vec::new(),
-            links: vec![LinkStatus { from: "Clark".into(), to: "Jaquez".into(), up: false, lag: None }],
+            links: vec![LinkStatus {
+                from: "Clark".into(),
+                to: "Jaquez".into(),
+                up: false,
+                lag: None,
+                held: [false; 2],
+            }],
         }
     }
 
@@ -341,6 +353,8 @@ Jaquez    paused         127.0.0.1:11004  12m  2/2    3        41     0         
         let (table, _) = shown(&ps(), true);
         assert!(table.contains("00c0ffee00c0ffee") && table.contains("2026-11-22T15:04:05.123456Z"), "{table}");
         assert!(table.ends_with("\nLINK            STATE  LAG → / ←\nClark – Jaquez  down   –\n"), "{table}");
+        let held = LinkStatus { up: true, lag: Some([195, 0]), held: [true, false], ..ps().links[0].clone() };
+        assert_eq!(lag(&held), "195 held / 0");
     }
 
     #[test]

@@ -179,6 +179,9 @@ pub struct LinkStatus {
     pub up: bool,
     /// Editions of `from` that `to` has not confirmed, and the other way round; none where an end is down.
     pub lag: Option<[u64; 2]>,
+    /// `to` has asked `from` to be told a little later, for it knows that already; and the other way round.
+    #[serde(default)]
+    pub held: [bool; 2],
 }
 
 /// The body of `POST /v1/kill`, `/v1/stop`, `/v1/start`, `/v1/restart`, `/v1/pause`, `/v1/resume`.

@@ -134,11 +134,15 @@ fn link_status(config: &Config, children: &[Child], link: Link) -> LinkStatus {
         let vitals = from.vitals()?;
         Some(vitals.edition.load(Relaxed).saturating_sub(neighbour(vitals, to)?.heard.load(Relaxed)))
     };
+    let is_held = |from: &Child, to: usize| {
+        from.vitals().is_some_and(|vitals| neighbour(vitals, to).is_some_and(|to| to.held.load(Relaxed)))
+    };
     LinkStatus {
         from: config.servers[link.dialer].name.clone(),
         to: config.servers[link.listener].name.clone(),
         up: is_up(children, link),
         lag: lag(dialer, link.listener).zip(lag(listener, link.dialer)).map(Into::into),
+        held: [is_held(dialer, link.listener), is_held(listener, link.dialer)],
     }
 }
 

@@ -324,7 +324,7 @@ impl<'a> Report<'a> {
         Self { line, client }
     }
 
-    /// The same, of which that is not known: the name is the fourth word.
+    /// The same, where the name has yet to be found: it is the fourth word.
     pub(super) fn stored(line: &'a [u8]) -> Self {
         let after = |start: usize| memchr(b' ', &line[start..]).map_or(line.len(), |space| start + space + 1);
         let start = after(after(b"AT ".len()));

@@ -11,6 +11,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
 use memchr::memchr;
@@ -349,9 +350,10 @@ impl<'a> Talk<'a> {
         Ok(())
     }
 
-    /// Shows how far the neighbour is, which may release answers.
+    /// Shows how far the neighbour is, which may release answers, and whether it can wait.
     fn show(&self) {
         let (server, link) = (self.server, &self.link);
+        server.vitals.neighbours[self.neighbour].held.store(link.is_held(), Relaxed);
         if let Some(told) = link.told() {
             server.told(self.neighbour, self.seat.id, told, link.told_whole());
             let (heard, whole) = (link.acknowledged().max(link.confirmed()), link.confirmed());

@@ -371,6 +371,7 @@ impl Drop for LinkSeat {
         if self.is_current(&self.server) {
             self.server.neighbours[self.neighbour].current.set(None);
             self.server.show_link(self.neighbour, false);
+            self.server.vitals.neighbours[self.neighbour].held.store(false, Relaxed);
             self.server.links_lost.update(|lost| lost + 1);
             self.server.moved.notify_waiters();
         }

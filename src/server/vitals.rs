@@ -93,6 +93,8 @@ pub struct Neighbour {
     pub told: AtomicU64,
     /// The edition up to which the neighbour has said that it heard.
     pub heard: AtomicU64,
+    /// Whether the neighbour has asked to be told a little later.
+    pub held: AtomicBool,
     /// An edition that it has not confirmed, and when that was the newest, in microseconds since the epoch; 0: it
     /// has confirmed all.
     mark: (AtomicU64, AtomicU64),
@@ -251,8 +253,8 @@ pub fn bus_trouble(shown: &Bus) -> Option<String> {
 
 impl Neighbour {
     fn new(server: usize) -> Self {
-        let (live, told, heard) = Default::default();
-        Self { server, live, told, heard, mark: Default::default() }
+        let (live, told, heard, held) = Default::default();
+        Self { server, live, told, heard, held, mark: Default::default() }
     }
 
     /// Notes that there is something to confirm: `edition`.

@@ -82,7 +82,8 @@ fn link_status(config: &Config, link: Link, said: &Said<Ps>) -> LinkStatus {
         ps.links.iter().find(|link| link.from == *from && link.to == *to).map(|link| link.up)
     };
     let ends: Vec<bool> = [link.dialer, link.listener].into_iter().filter_map(calls_it_up).collect();
-    LinkStatus { from: from.clone(), to: to.clone(), up: !ends.is_empty() && ends.iter().all(|up| *up), lag: None }
+    let up = !ends.is_empty() && ends.iter().all(|up| *up);
+    LinkStatus { from: from.clone(), to: to.clone(), up, lag: None, held: [false; 2] }
 }
 
 fn links_up(links: &[LinkStatus], server: &str) -> usize {

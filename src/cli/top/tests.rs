@@ -49,6 +49,7 @@ fn well() -> Ps {
         to: NAMES[to].into(),
         up: true,
         lag: Some([0, 0]),
+        held: [false; 2],
     };
     Ps {
         schema: "herd.ps/1".into(),
