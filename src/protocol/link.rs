@@ -103,7 +103,7 @@ pub enum Effect {
     /// [`Link::heard`] is to be said to the other end: a batch is whole, or has a gap.
     Answer,
     /// The same, but a little later is soon enough: the batch is whole, and what it holds was not said to the other end
-    /// by its own clients, so none of them waits for its answer.
+    /// by its own clients. Hardly ever does one of them wait for it all the same: if it ends what had been cut.
     AnswerLater,
     /// The other end has heard up to [`Link::acknowledged`].
     Acknowledged,

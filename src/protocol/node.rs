@@ -13,7 +13,7 @@ pub struct Node {
     /// `AT <server> `, which begins each of its reports.
     prefix: Vec<u8>,
     atlas: Atlas,
-    /// The last edition that a client of this server made.
+    /// The last edition that a client of this server was made to wait for.
     own: Edition,
     /// After so many clients a new one is refused; 0: never.
     clients_max: u64,
@@ -76,7 +76,8 @@ impl Node {
         &self.atlas
     }
 
-    /// The last edition that a client of this server made: until a neighbour has heard it, somebody may be waiting.
+    /// The last edition that a client of this server was made to wait for, by a new report or by an old one: until
+    /// neighbours have heard it, somebody may be waiting.
     #[must_use]
     pub fn own(&self) -> Edition {
         self.own
@@ -98,11 +99,11 @@ impl Node {
             return Reply::Future;
         }
         let report = draft(&mut self.draft, &self.prefix, sighting, now);
-        if self.atlas.learn(report, Source::CLIENT) {
-            self.own = self.atlas.edition();
-            return Reply::Say { after: self.own };
-        }
-        let after = self.atlas.newest(sighting.client).map_or(0, |(_, edition)| edition);
+        let after = match self.atlas.learn(report, Source::CLIENT) {
+            true => self.atlas.edition(),
+            false => self.atlas.newest(sighting.client).map_or(0, |(_, edition)| edition),
+        };
+        self.own = self.own.max(after);
         Reply::Say { after }
     }
 
@@ -170,14 +171,16 @@ mod tests {
     }
 
     #[test]
-    fn its_own_clients_reports_are_told_from_what_it_passes_on() {
+    fn what_its_own_clients_wait_for_is_told_from_what_it_passes_on() {
         let mut node = Node::new("Clark", 0);
         hear(&mut node, b"IAMAT mango +1-1 7");
         let passed_on = Report::parse(b"AT Bona +0.000000000 kiwi +1-1 5").unwrap();
         assert!(node.atlas_mut().learn(passed_on, Source::link(1)));
         assert_eq!((node.own(), node.atlas().edition()), (1, 2));
         hear(&mut node, b"IAMAT mango +1-1 6");
-        assert_eq!(node.own(), 1, "an old one is told to nobody");
+        assert_eq!(node.own(), 1);
+        hear(&mut node, b"IAMAT kiwi +1-1 4");
+        assert_eq!(node.own(), 2, "an old one waits for what was passed on");
         hear(&mut node, b"IAMAT kiwi +1-1 6");
         assert_eq!(node.own(), 3);
     }

@@ -341,8 +341,12 @@ impl Client {
         }
     }
 
-    fn hold(&mut self, held: Held) {
+    fn hold(&mut self, mut held: Held) {
         if !held.bytes.is_empty() {
+            // Behind a question most of the inbox is still to be heard, and its room is not this answer's.
+            if held.bytes.capacity() > 2 * held.bytes.len() {
+                held.bytes.shrink_to_fit();
+            }
             self.held_bytes += held.bytes.len();
             self.held.push_back(held);
         }

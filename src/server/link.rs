@@ -118,7 +118,7 @@ struct Talk<'a> {
     owes_mark: bool,
     heard_at: Instant,
     said_at: Instant,
-    /// When it was last told a batch.
+    /// When it was last told all that there was.
     told_at: Instant,
     /// [`Server::links_lost`], as this link has seen it.
     links_lost: u64,
@@ -370,12 +370,11 @@ impl<'a> Talk<'a> {
         self.link.owes(self.server.node.borrow().atlas())
     }
 
-    /// Whether what is owed can wait: the neighbour has asked for it, and none of it is from a client of this server, who
-    /// would have to wait, too.
+    /// Whether what is owed can wait: the neighbour has asked for it, and no client of this server would have to wait, too.
     fn is_held_back(&self) -> bool {
         let own = self.server.node.borrow().own();
         self.link.is_held()
-            && self.link.told().is_some_and(|told| own <= told)
+            && own <= self.link.told_whole()
             && self.told_at.elapsed() < limits::HOLD_REST
             && !self.server.links_leave()
     }
@@ -444,7 +443,9 @@ impl<'a> Talk<'a> {
         let (node, batch_bytes) = (self.server.node.borrow(), self.setbacks.batch_bytes());
         if self.link.owes(node.atlas()) && !is_held_back {
             self.link.tell(node.atlas(), batch_bytes, bytes);
-            self.told_at = clock::instant();
+            if !self.link.owes(node.atlas()) {
+                self.told_at = clock::instant();
+            }
         }
         if bytes.is_empty() && self.said_at.elapsed() >= limits::HEARTBEAT_EVERY {
             self.link.tell(node.atlas(), batch_bytes, bytes);

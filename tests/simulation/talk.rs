@@ -100,8 +100,7 @@ impl World {
     fn is_held_back(&self, connection: usize, end: usize) -> bool {
         let at = &self.connections[connection].ends[end];
         let own = self.life(at.server).node.own();
-        let is_asked =
-            at.stage.link().is_some_and(|link| link.is_held() && link.told().is_some_and(|told| own <= told));
+        let is_asked = at.stage.link().is_some_and(|link| link.is_held() && own <= link.told_whole());
         is_asked && self.now < at.told_at + HOLD_REST || self.is_held_for_ever(connection, end)
     }
 
@@ -135,7 +134,9 @@ impl World {
         let link = at.stage.link_mut().expect("only links tell");
         let mut out = Vec::new();
         link.tell(life.node.atlas(), self.plan.weather.batch_bytes_max, &mut out);
-        at.told_at = now;
+        if !link.owes(life.node.atlas()) {
+            at.told_at = now;
+        }
         let server = at.server;
         self.write(connection, end, &out)?;
         // What need not be said is confirmed at once.

@@ -96,7 +96,7 @@ pub(super) struct End {
     pub(super) answer_due: bool,
     pub(super) mark_due: bool,
     pub(super) turn_awaited: bool,
-    /// When it last told a batch, and whether the time is awaited when it need not hold back any longer.
+    /// When it had last told all that there was, and whether the time is awaited when it need not hold back any longer.
     pub(super) told_at: Millis,
     pub(super) hold_awaited: bool,
     /// When the last of a line came; before there is a link, when the connection was made.
