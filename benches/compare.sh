@@ -6,7 +6,7 @@
 #   benches/compare.sh [ROUNDS]
 #
 # The same generator, connections, depths and clients for all, over loopback, in turns, so that whatever else the machine
-# does falls on all alike; what is printed are medians and their ratios. It takes three minutes a round:
+# does falls on all alike; what is printed are medians and their ratios. It takes less than a minute a round:
 # `benches/compare.sh 1` is a first look, and five rounds, which are usual, are for figures to keep.
 # What is compared is not alike: a herd of five tells every update to all five, over all links or a tree of them, logs
 # every line, or no traffic, as each row says, and answers when a neighbour has it. Redis alone does none of this; with

@@ -210,6 +210,13 @@ impl Link {
         self.is_held
     }
 
+    /// Whether what is owed can wait a little: the other end has asked for it, and has been told all that clients of this
+    /// end wait for, which is up to [`Node::own`](super::node::Node::own).
+    #[must_use]
+    pub fn can_wait(&self, own: Edition) -> bool {
+        self.is_held && own <= self.told_whole()
+    }
+
     /// Whether [`Link::say_hold`] would say something.
     #[must_use]
     pub fn owes_hold(&self) -> bool {

@@ -370,11 +370,9 @@ impl<'a> Talk<'a> {
         self.link.owes(self.server.node.borrow().atlas())
     }
 
-    /// Whether what is owed can wait: the neighbour has asked for it, and no client of this server would have to wait, too.
+    /// Whether what is owed still waits.
     fn is_held_back(&self) -> bool {
-        let own = self.server.node.borrow().own();
-        self.link.is_held()
-            && own <= self.link.told_whole()
+        self.link.can_wait(self.server.node.borrow().own())
             && self.told_at.elapsed() < limits::HOLD_REST
             && !self.server.links_leave()
     }

@@ -100,8 +100,8 @@ impl World {
     fn is_held_back(&self, connection: usize, end: usize) -> bool {
         let at = &self.connections[connection].ends[end];
         let own = self.life(at.server).node.own();
-        let is_asked = at.stage.link().is_some_and(|link| link.is_held() && own <= link.told_whole());
-        is_asked && self.now < at.told_at + HOLD_REST || self.is_held_for_ever(connection, end)
+        let can_wait = at.stage.link().is_some_and(|link| link.can_wait(own));
+        can_wait && self.now < at.told_at + HOLD_REST || self.is_held_for_ever(connection, end)
     }
 
     fn is_held_for_ever(&self, connection: usize, end: usize) -> bool {

@@ -82,6 +82,12 @@ fn a_link_is_held_by_the_other_end_and_not_by_itself() {
         assert_eq!(teller.hear(line.as_bytes(), &mut atlas), Ok(Effect::Nothing));
         assert_eq!(teller.is_held(), is_held);
     }
+    teller.hear(b"HOLD", &mut atlas).unwrap();
+    assert!(teller.can_wait(0) && !teller.can_wait(1), "a client waits for what has not been told");
+    tell(&mut teller, &atlas, 1);
+    assert!(!teller.can_wait(1), "nor has it been told whole while a batch is cut");
+    tell(&mut teller, &atlas, 1000);
+    assert!(teller.can_wait(3));
     for odd in ["HOLD 1", "hold", "FLOWS"] {
         assert_eq!(teller.hear(odd.as_bytes(), &mut atlas), Err(Breach));
     }
