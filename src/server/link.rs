@@ -208,7 +208,10 @@ impl<'a> Talk<'a> {
                 // Whatever has come is heard before anything is called dead.
                 biased;
                 read = self.inlet.read(&mut read, &mut self.inbox) => match read {
-                    Ok(0) => return Down::Closed,
+                    Ok(0) => {
+                        self.say_last_heard(&write);
+                        return Down::Closed;
+                    }
                     Ok(_) => self.came(),
                     Err(why) => return Down::Broken(why),
                 },
@@ -407,6 +410,17 @@ impl<'a> Talk<'a> {
     /// Whoever leaves says it first.
     fn heard_is_due(&self) -> bool {
         self.heard_due.is_some_and(|due| due <= clock::instant() || self.server.links_leave())
+    }
+
+    /// Whoever has closed its own side is told what of it has been heard, and had been left for later.
+    fn say_last_heard(&mut self, write: &WriteEnd<'_>) {
+        if self.heard_due.is_some() && self.outbox.is_empty() {
+            let mut bytes = Vec::new();
+            self.say_heard(&mut bytes);
+            self.log_said(&bytes);
+            // It may be gone altogether.
+            let _ = write.try_write(&bytes);
+        }
     }
 
     fn say_heard(&mut self, bytes: &mut Vec<u8>) {
