@@ -20,7 +20,7 @@ use std::hash::{BuildHasher, RandomState};
 use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::line::Report;
+use super::line::{Parts, Report};
 
 /// A counter of the changes of one server's atlas in one run; 0 is the empty atlas.
 pub type Edition = u64;
@@ -141,7 +141,7 @@ impl Atlas {
         let forgotten = self.slots.get_mut(slot);
         self.digest = self.digest.wrapping_sub(xxh3_64(forgotten.line.bytes()));
         // No edition is 0, so its entry in the order is stale.
-        *forgotten = Slot::new(Report::known(b"", (0, 0)), 0, Source::CLIENT);
+        *forgotten = Slot::new(Report::known(b"", Parts::default()), 0, Source::CLIENT);
         self.free.push(slot);
         true
     }
@@ -328,19 +328,19 @@ impl Slot {
     }
 }
 
-/// A report's line, in place if it is short, and then with where the name stands in it, which is asked for most.
+/// A report's line, in place if it is short, with where those of its parts stand that are asked for most.
 #[derive(Debug)]
 enum Line {
-    Short { length: u8, client: (u8, u8), bytes: [u8; Line::SHORT] },
-    Long(Box<[u8]>),
+    Short { length: u8, parts: Parts<u8>, bytes: [u8; Line::SHORT] },
+    Long { parts: Parts<u32>, bytes: Box<[u8]> },
 }
 
 impl Line {
-    /// Room for a name of some twenty-three bytes; a slot has 112 bytes then.
-    const SHORT: usize = 92;
+    /// Room for a name of some twenty-two bytes; a slot has 112 bytes then.
+    const SHORT: usize = 91;
 
     fn new(report: Report<'_>) -> Self {
-        let mut line = Self::Short { length: 0, client: (0, 0), bytes: [0; Self::SHORT] };
+        let mut line = Self::Short { length: 0, parts: Parts::default(), bytes: [0; Self::SHORT] };
         line.rewrite(report);
         line
     }
@@ -348,29 +348,33 @@ impl Line {
     fn bytes(&self) -> &[u8] {
         match self {
             Self::Short { length, bytes, .. } => &bytes[..usize::from(*length)],
-            Self::Long(bytes) => bytes,
+            Self::Long { bytes, .. } => bytes,
         }
     }
 
     fn report(&self) -> Report<'_> {
-        match *self {
-            Self::Short { client: (start, end), .. } => Report::known(self.bytes(), (start.into(), end.into())),
-            Self::Long(ref bytes) => Report::stored(bytes),
-        }
+        let parts = match *self {
+            Self::Short { parts, .. } => parts.map(u32::from),
+            Self::Long { parts, .. } => parts,
+        };
+        Report::known(self.bytes(), parts)
     }
 
     /// A client's next line is nearly always as long as its last one: then nothing is allocated.
     fn rewrite(&mut self, report: Report<'_>) {
-        let (line, (start, end)) = (report.line(), report.client_span());
+        let (line, its_parts) = (report.line(), report.parts());
         match self {
-            Self::Long(bytes) if bytes.len() == line.len() => bytes.copy_from_slice(line),
-            _ if line.len() > Self::SHORT => *self = Self::Long(line.into()),
-            Self::Short { length, client, bytes } => {
+            Self::Long { parts, bytes } if bytes.len() == line.len() => {
+                *parts = its_parts;
+                bytes.copy_from_slice(line);
+            }
+            _ if line.len() > Self::SHORT => *self = Self::Long { parts: its_parts, bytes: line.into() },
+            Self::Short { length, parts, bytes } => {
                 // All of them are within the short line.
-                (*length, *client) = (line.len() as u8, (start as u8, end as u8));
+                (*length, *parts) = (line.len() as u8, its_parts.map(|place| place as u8));
                 bytes[..line.len()].copy_from_slice(line);
             }
-            Self::Long(_) => *self = Self::new(report),
+            Self::Long { .. } => *self = Self::new(report),
         }
     }
 }

@@ -7,7 +7,7 @@ use core::time::Duration;
 use std::cmp::Ordering;
 use std::fmt;
 
-use memchr::{memchr, memrchr};
+use memchr::memchr;
 
 /// What a client's line means.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -80,8 +80,9 @@ pub fn fields(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
+/// The control characters among them stand in a row.
 fn is_white(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | 0x0b | 0x0c)
+    matches!(byte, b' ' | b'\t'..=b'\r')
 }
 
 /// Whether a line is the first of an HTTP request. A web page can make a browser send one to any port, with
@@ -132,7 +133,7 @@ impl Time {
         let seconds = (1..=DIGITS_SAFE).contains(&whole.len()) || parse_digits(whole).is_some();
         let decimals = match rest {
             [] => true,
-            [b'.', decimals @ ..] => (1..=9).contains(&decimals.len()) && decimals.iter().all(u8::is_ascii_digit),
+            [b'.', decimals @ ..] => (1..=9).contains(&decimals.len()) && split_digits(decimals).1.is_empty(),
             _ => false,
         };
         seconds && decimals
@@ -141,8 +142,11 @@ impl Time {
     /// The order of two times that are written in digits. Two that are as long and have their points in the same place, as
     /// nearly all have, are in the order of their bytes.
     fn cmp_written(one: &[u8], other: &[u8]) -> Ordering {
-        let point = |text| memchr(b'.', text);
-        if one.len() == other.len() && point(one) == point(other) {
+        let is_point_alike = || match memchr(b'.', one) {
+            Some(point) => other[point] == b'.',
+            None => memchr(b'.', other).is_none(),
+        };
+        if one.len() == other.len() && is_point_alike() {
             return one.cmp(other);
         }
         Self::parse(one).cmp(&Self::parse(other))
@@ -224,22 +228,23 @@ fn is_location(location: &[u8]) -> bool {
 }
 
 fn split_location(location: &[u8]) -> Option<(&[u8], &[u8])> {
-    let sign = 1 + location.get(1..)?.iter().position(|&byte| matches!(byte, b'+' | b'-'))?;
-    let (latitude, longitude) = location.split_at(sign);
-    (is_angle(latitude, 2, 90) && is_angle(longitude, 3, 180)).then_some((latitude, longitude))
+    let (latitude, rest) = split_angle(location, 2, 90)?;
+    let (longitude, rest) = split_angle(rest, 3, 180)?;
+    rest.is_empty().then_some((latitude, longitude))
 }
 
-/// Whether `text` is a sign, one to `digits_max` digits and perhaps decimals, and no more than `degrees_max`
-/// in size. Decided on the digits: 90.0…01 is too much, however many noughts there are.
-fn is_angle(text: &[u8], digits_max: usize, degrees_max: u64) -> bool {
-    let [b'+' | b'-', decimal @ ..] = text else { return false };
-    let Some((whole, fraction)) = split_decimal(decimal) else { return false };
-    whole.len() <= digits_max && parse_digits(whole).is_some_and(|degrees| at_most(degrees, fraction, degrees_max))
+/// Splits off what `text` begins with: a sign, one to `digits_max` digits and perhaps decimals, and no more than
+/// `degrees_max` in size. Decided on the digits: 90.0…01 is too much, however many noughts there are.
+fn split_angle(text: &[u8], digits_max: usize, degrees_max: u64) -> Option<(&[u8], &[u8])> {
+    let [b'+' | b'-', decimal @ ..] = text else { return None };
+    let (whole, fraction, rest) = split_decimal(decimal)?;
+    let is_within = whole.len() <= digits_max && at_most(parse_digits(whole)?, fraction, degrees_max);
+    is_within.then(|| text.split_at(text.len() - rest.len()))
 }
 
 fn parse_radius(text: &[u8]) -> Option<f64> {
-    let (whole, fraction) = split_decimal(text)?;
-    at_most(parse_digits(whole)?, fraction, 50).then_some(())?;
+    let (whole, fraction, rest) = split_decimal(text)?;
+    (rest.is_empty() && at_most(parse_digits(whole)?, fraction, 50)).then_some(())?;
     let radius: f64 = std::str::from_utf8(text).ok()?.parse().ok()?;
     (radius > 0.0).then_some(radius)
 }
@@ -250,20 +255,19 @@ fn parse_bound(text: &[u8]) -> Option<usize> {
 }
 
 /// Whether `whole.fraction` is at most `max`, exactly.
-fn at_most(whole: u64, fraction: Option<&[u8]>, max: u64) -> bool {
-    whole < max || (whole == max && fraction.is_none_or(|digits| digits.iter().all(|&digit| digit == b'0')))
+fn at_most(whole: u64, fraction: &[u8], max: u64) -> bool {
+    whole < max || (whole == max && fraction.iter().all(|&digit| digit == b'0'))
 }
 
-/// Splits digits, optionally followed by a point and at least one digit.
-fn split_decimal(text: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
+/// Splits off what `text` begins with: digits, and perhaps a point and digits after it.
+fn split_decimal(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     match split_digits(text) {
         ([], _) => None,
-        (whole, []) => Some((whole, None)),
-        (whole, [b'.', fraction @ ..]) => match split_digits(fraction) {
-            ([_, ..], []) => Some((whole, Some(fraction))),
-            _ => None,
+        (whole, [b'.', decimals @ ..]) => match split_digits(decimals) {
+            ([], _) => None,
+            (fraction, rest) => Some((whole, fraction, rest)),
         },
-        _ => None,
+        (whole, rest) => Some((whole, &[], rest)),
     }
 }
 
@@ -299,36 +303,46 @@ pub fn parse_digits(text: &[u8]) -> Option<u64> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Report<'a> {
     line: &'a [u8],
-    /// Where the name stands in it.
-    client: (u32, u32),
+    parts: Parts<u32>,
+}
+
+/// Where the parts of a report's line stand that are asked for most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Parts<N> {
+    /// Where the name begins and ends.
+    pub(super) client: (N, N),
+    /// Where the time begins, which is the last word.
+    pub(super) time: N,
+}
+
+impl<N> Parts<N> {
+    /// The same in numbers of another size.
+    pub(super) fn map<M>(self, to: impl Fn(N) -> M) -> Parts<M> {
+        Parts { client: (to(self.client.0), to(self.client.1)), time: to(self.time) }
+    }
 }
 
 impl<'a> Report<'a> {
     /// Reads an `AT` line as a server writes it.
     #[must_use]
     pub fn parse(line: &'a [u8]) -> Option<Self> {
-        let rest = line.strip_prefix(b"AT ")?;
-        let (server, rest) = split_space(rest)?;
-        let (skew, rest) = split_space(rest)?;
-        let (client, rest) = split_space(rest)?;
-        let (location, time) = split_space(rest)?;
-        let sound =
-            is_word(server) && is_skew(skew) && is_word(client) && is_location(location) && Time::is_written(time);
-        let start = u32::try_from(b"AT ".len() + server.len() + 1 + skew.len() + 1).ok()?;
-        let end = start.checked_add(u32::try_from(client.len()).ok()?)?;
-        sound.then_some(Self { line, client: (start, end) })
+        let server = line.starts_with(b"AT ").then_some(b"AT ".len())?;
+        let [skew, client, location, time] = words_after(server, line)?;
+        let word = |start, next: usize| &line[start..next - 1];
+        let is_sound = is_word(word(server, skew))
+            && is_skew(word(skew, client))
+            && is_word(word(client, location))
+            && is_location(word(location, time))
+            && Time::is_written(&line[time..]);
+        // All that stands in the line is within it.
+        u32::try_from(line.len()).ok()?;
+        let parts = Parts { client: (client, location - 1), time }.map(|place| place as u32);
+        is_sound.then_some(Self { line, parts })
     }
 
-    /// The report of a line that is known to be one; `client` is where the name stands in it.
-    pub(super) fn known(line: &'a [u8], client: (u32, u32)) -> Self {
-        Self { line, client }
-    }
-
-    /// The same, where the name has yet to be found: it is the fourth word.
-    pub(super) fn stored(line: &'a [u8]) -> Self {
-        let after = |start: usize| memchr(b' ', &line[start..]).map_or(line.len(), |space| start + space + 1);
-        let start = after(after(b"AT ".len()));
-        Self { line, client: (start as u32, after(start).saturating_sub(1) as u32) }
+    /// The report of a line that is known to be one, and where its parts stand.
+    pub(super) fn known(line: &'a [u8], parts: Parts<u32>) -> Self {
+        Self { line, parts }
     }
 
     /// The whole line, without a line ending.
@@ -340,12 +354,18 @@ impl<'a> Report<'a> {
     /// The client's name.
     #[must_use]
     pub fn client(&self) -> &'a [u8] {
-        &self.line[self.client.0 as usize..self.client.1 as usize]
+        let (start, end) = self.parts.client;
+        &self.line[start as usize..end as usize]
     }
 
-    /// Where the name stands in the line.
-    pub(super) fn client_span(&self) -> (u32, u32) {
-        self.client
+    /// Where the client was, as it said.
+    fn location(&self) -> &'a [u8] {
+        let Parts { client: (_, end), time } = self.parts;
+        &self.line[end as usize + 1..time as usize - 1]
+    }
+
+    pub(super) fn parts(&self) -> Parts<u32> {
+        self.parts
     }
 
     /// When the client was there, as it said.
@@ -354,9 +374,9 @@ impl<'a> Report<'a> {
         Time::parse(self.time()).unwrap_or_default()
     }
 
-    /// The same as it stands in the line: the last word.
+    /// The same, as it stands in the line.
     fn time(&self) -> &'a [u8] {
-        &self.line[memrchr(b' ', self.line).map_or(self.line.len(), |space| space + 1)..]
+        &self.line[self.parts.time as usize..]
     }
 
     /// When the server that says it had it from the client, by that server's clock: the client's time and the skew.
@@ -373,8 +393,7 @@ impl<'a> Report<'a> {
     /// Where the client was.
     #[must_use]
     pub fn place(&self) -> Option<Place> {
-        let rest = &self.line[self.client.1 as usize..];
-        Place::parse(fields(rest).next()?)
+        Place::parse(self.location())
     }
 }
 
@@ -390,9 +409,14 @@ impl PartialOrd for Report<'_> {
     }
 }
 
-fn split_space(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    let space = memchr(b' ', text)?;
-    Some((&text[..space], &text[space + 1..]))
+/// Where the next words begin after the one that begins at `start`, one space between any two.
+fn words_after<const WORDS: usize>(mut start: usize, line: &[u8]) -> Option<[usize; WORDS]> {
+    let mut starts = [0; WORDS];
+    for next in &mut starts {
+        start += memchr(b' ', &line[start..])? + 1;
+        *next = start;
+    }
+    Some(starts)
 }
 
 fn is_word(field: &[u8]) -> bool {
@@ -401,7 +425,7 @@ fn is_word(field: &[u8]) -> bool {
 
 fn is_skew(skew: &[u8]) -> bool {
     let [b'+' | b'-', decimal @ ..] = skew else { return false };
-    matches!(split_decimal(decimal), Some((_, Some(fraction))) if fraction.len() == 9)
+    matches!(split_decimal(decimal), Some((_, fraction, [])) if fraction.len() == 9)
 }
 
 #[cfg(test)]

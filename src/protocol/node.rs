@@ -4,7 +4,7 @@
 //! follows the atlas sees that its edition has moved.
 
 use super::atlas::{Atlas, Edition, Source};
-use super::line::{Command, Report, Sighting, Time};
+use super::line::{Command, Parts, Report, Sighting, Time};
 use super::query::Query;
 
 /// A server's name and what it knows.
@@ -140,12 +140,13 @@ fn draft<'a>(line: &'a mut Vec<u8>, prefix: &[u8], sighting: Sighting<'_>, now: 
     let start = line.len();
     line.extend_from_slice(sighting.client);
     let end = line.len();
-    for field in [sighting.location, sighting.time] {
-        line.push(b' ');
-        line.extend_from_slice(field);
-    }
+    line.push(b' ');
+    line.extend_from_slice(sighting.location);
+    line.push(b' ');
+    let time = line.len();
+    line.extend_from_slice(sighting.time);
     // A line is far shorter than 4 GiB: its parts come from a read of bounded length.
-    Report::known(line, (start as u32, end as u32))
+    Report::known(line, Parts { client: (start, end), time }.map(|place| place as u32))
 }
 
 #[cfg(test)]

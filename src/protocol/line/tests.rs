@@ -86,6 +86,30 @@ proptest! {
     }
 }
 
+/// The grammar once more, from the outside in.
+fn is_angle(text: &str, digits_max: usize, degrees_max: f64) -> bool {
+    let Some(number) = text.strip_prefix(['+', '-']) else { return false };
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+    let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_digits(whole)
+        && is_digits(fraction)
+        && whole.len() <= digits_max
+        && number.parse::<f64>().unwrap() <= degrees_max
+}
+
+proptest! {
+    #[test]
+    fn a_location_is_two_angles(
+        location in "([+-][0-9]{0,3}[.]?[0-9]{0,3}){1,3}|[+-](90|89)([.]0{0,2}[01])?[+-]1(80|79)([.]0{0,2}[01])?|[+.9-]{0,6}",
+    ) {
+        let second = location.char_indices().skip(1).find(|&(_, char)| char == '+' || char == '-');
+        let (latitude, longitude) = location.split_at(second.map_or(location.len(), |(at, _)| at));
+        let expected = is_angle(latitude, 2, 90.0) && is_angle(longitude, 3, 180.0);
+        prop_assert_eq!(is_location(location.as_bytes()), expected);
+        prop_assert_eq!(Place::parse(location.as_bytes()).is_some(), expected);
+    }
+}
+
 #[test]
 fn skews_are_signed_and_have_nine_decimals() {
     let skew = |now: &str, then: &str| {
@@ -175,6 +199,13 @@ fn reports_are_read_as_servers_write_them_and_in_no_other_way() {
         "AT  Clark +0.263873386 kiwi +34-118 1",
         "AT Clark +0.263873386 ki\twi +34-118 1",
         " AT Clark +0.263873386 kiwi +34-118 1",
+        "AT Cl\tark +0.263873386 kiwi +34-118 1",
+        "AT Clark +0.263873386  +34-118 1",
+        "AT Clark +0.263873386x kiwi +34-118 1",
+        "AT Clark +0.263873386 kiwi +34-118x 1",
+        "AT Clark +0.263873386 kiwi +34-118 1\t",
+        "AT Clark +0.263873386 kiwi +34-118 ",
+        "AT Clark +0.263873386 kiwi +34-118",
         "AT Clark +0.263873386 kiwi +95-118 1",
         "at Clark +0.263873386 kiwi +34-118 1",
     ] {
