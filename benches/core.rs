@@ -53,8 +53,12 @@ fn hear_from_clients(group: &mut BenchmarkGroup<'_, WallTime>, clients: usize) {
         bencher.iter_custom(|lines| {
             in_bursts(lines, |burst| {
                 let moved = crowd.move_some(burst);
+                let came = moved.join(&b'\n');
                 answers.clear();
-                timed(|| moved.iter().for_each(|line| drop(black_box(node.hear(line, NOW, &mut answers)))))
+                timed(|| {
+                    node.look_ahead(&came);
+                    moved.iter().for_each(|line| drop(black_box(node.hear(line, NOW, &mut answers))));
+                })
             })
         });
     });
@@ -71,7 +75,9 @@ fn hear_from_a_neighbour(group: &mut BenchmarkGroup<'_, WallTime>, clients: usiz
     let mut hear = |burst: &[Vec<u8>], atlas: &mut Atlas| {
         told += burst.len();
         let mark = format!("TOLD {told} {}", burst.len());
+        let came = burst.join(&b'\n');
         timed(|| {
+            Link::look_ahead(&came, atlas);
             for line in burst.iter().map(Vec::as_slice).chain([mark.as_bytes()]) {
                 let _ = black_box(link.hear(line, atlas));
             }

@@ -14,6 +14,7 @@
 //!
 //! With a million clients an update costs what it misses in the cache, so a line stands in its slot, and what can be
 //! read off the line (the name, the time) is not kept beside it: two misses next to each other, some 140 bytes a client.
+//! Those of a burst are waited for together, as far as that goes: [`ahead`].
 
 use std::hash::{BuildHasher, RandomState};
 
@@ -21,6 +22,8 @@ use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::line::{Parts, Report};
+
+mod ahead;
 
 /// A counter of the changes of one server's atlas in one run; 0 is the empty atlas.
 pub type Edition = u64;

@@ -7,7 +7,7 @@ use core::time::Duration;
 use std::cmp::Ordering;
 use std::fmt;
 
-use memchr::memchr;
+use memchr::{memchr, memchr_iter};
 
 /// What a client's line means.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -66,6 +66,12 @@ impl<'a> Command<'a> {
         let (client, radius, bound) = (fields.next()?, fields.next()?, fields.next()?);
         Some(Self::WhatsAt { client, radius_km: parse_radius(radius)?, bound: parse_bound(bound)? })
     }
+}
+
+/// The lines of a burst, without their LF; what comes after the last one is no line.
+pub(super) fn lines(burst: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut start = 0;
+    memchr_iter(b'\n', burst).map(move |end| &burst[std::mem::replace(&mut start, end + 1)..end])
 }
 
 /// The fields of a line: what white space (space, tab, CR, LF, form feed, vertical tab) separates.
@@ -338,6 +344,13 @@ impl<'a> Report<'a> {
         u32::try_from(line.len()).ok()?;
         let parts = Parts { client: (client, location - 1), time }.map(|place| place as u32);
         is_sound.then_some(Self { line, parts })
+    }
+
+    /// The client of a line, if that is a report.
+    pub(super) fn client_at_a_glance(line: &[u8]) -> Option<&[u8]> {
+        let server = line.starts_with(b"AT ").then_some(b"AT ".len())?;
+        let [_, client, location] = words_after(server, line)?;
+        Some(&line[client..location - 1])
     }
 
     /// The report of a line that is known to be one, and where its parts stand.

@@ -25,7 +25,7 @@ use std::collections::VecDeque;
 
 use super::atlas::{Atlas, Edition, News, Source};
 use super::hold::Hold;
-use super::line::{Report, parse_digits};
+use super::line::{Report, lines, parse_digits};
 
 /// What is known of one run of a neighbour, over all connections to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,6 +168,11 @@ impl Link {
             out.extend_from_slice(b"HEARD ");
             say_number(self.heard, b'\n', out);
         }
+    }
+
+    /// Looks ahead at a burst of lines, so that hearing them waits less for memory.
+    pub fn look_ahead(burst: &[u8], atlas: &Atlas) {
+        atlas.look_ahead(lines(burst).filter_map(Report::client_at_a_glance));
     }
 
     /// Hears one line of the neighbour, without its LF.

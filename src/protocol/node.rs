@@ -4,7 +4,7 @@
 //! follows the atlas sees that its edition has moved.
 
 use super::atlas::{Atlas, Edition, Source};
-use super::line::{Command, Parts, Report, Sighting, Time};
+use super::line::{Command, Parts, Report, Sighting, Time, fields, lines};
 use super::query::Query;
 
 /// A server's name and what it knows.
@@ -52,6 +52,11 @@ impl Node {
     #[must_use]
     pub fn with_future_max(self, future_seconds_max: u64) -> Self {
         Self { future_seconds_max, ..self }
+    }
+
+    /// Looks ahead at a burst of lines, so that hearing them waits less for memory.
+    pub fn look_ahead(&self, burst: &[u8]) {
+        self.atlas.look_ahead(lines(burst).filter_map(|line| fields(line).nth(1)));
     }
 
     /// Hears one line of a client, without its LF, at the time `now`; appends the answer to `answers`.

@@ -216,6 +216,7 @@ impl Client {
         debug_assert!(self.inbox.len() <= self.server.line_bytes_max() + limits::READ_BYTES, "a line and a burst");
         self.heard_at = clock::instant();
         if bytes > 0 {
+            self.server.node.borrow().look_ahead(&self.inbox[self.inbox.len() - bytes..]);
             return;
         }
         self.closed = true;

@@ -258,6 +258,7 @@ impl<'a> Talk<'a> {
         let (server, now) = (self.server, clock::now());
         let mut hops = server.herald.hops();
         let first = server.journal.neighbour_traffic(now, Level::In, self.name(), &self.inbox[..=end]);
+        Link::look_ahead(&self.inbox[..=end], server.node.borrow().atlas());
         let mut tally = Tally::default();
         let heard = self.hear_lines(end, &mut tally, &mut hops);
         if let Some(hops) = hops {
