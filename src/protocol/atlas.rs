@@ -14,7 +14,7 @@
 //!
 //! With a million clients an update costs what it misses in the cache, so a line stands in its slot, and what can be
 //! read off the line (the name, the time) is not kept beside it: two misses next to each other, some 140 bytes a client.
-//! Those of a burst are waited for together, as far as that goes: [`ahead`].
+//! Those of a burst are waited for together, as far as that goes, in `ahead.rs`.
 
 use std::hash::{BuildHasher, RandomState};
 
