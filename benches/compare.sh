@@ -8,12 +8,16 @@
 # The same generator, connections, depths and clients for all, over loopback, in turns, so that whatever else the machine
 # does falls on all alike; what is printed are medians and their ratios. It takes less than a minute a round:
 # `benches/compare.sh 1` is a first look, and five rounds, which are usual, are for figures to keep.
+# All of it, the generator too, runs under SCHED_BATCH (`chrt --batch 0`), so that nobody is put off the processor by the one
+# that it wakes: by a client on another machine nobody would be. `SCHED=other benches/compare.sh` leaves that to Linux; then
+# what a herd of one command in flight makes of two cores is a matter of luck.
 # What is compared is not alike: a herd of five tells every update to all five, over all links or a tree of them, logs
 # every line, or no traffic, as each row says, and answers when a neighbour has it. Redis alone does none of this; with
 # replicas it copies later than it answers, and logs nothing. NATS keeps and logs nothing, and tells subscribers, one at
 # each server, all in the generator's thread: an update is in flight until all have it.
 set -eu
 
+if [ "${SCHED:-batch}" = batch ]; then SCHED=set exec chrt --batch 0 sh "$0" "$@"; fi
 rounds=${1:-5}
 cd "$(dirname "$0")/.."
 command -v redis-server >/dev/null || { echo "redis-server is not installed" >&2; exit 1; }
@@ -22,7 +26,7 @@ herdctl=$PWD/target/release/herdctl
 work=$(mktemp -d)
 pids=
 finish() {
-    for herd in logged unlogged tree; do "$herdctl" -c "$work/$herd/herd.toml" down --force -q >/dev/null 2>&1 || true; done
+    for herd in logged unlogged tree unlogged-tree; do "$herdctl" -c "$work/$herd/herd.toml" down --force -q >/dev/null 2>&1 || true; done
     for pid in $pids; do kill "$pid" 2>/dev/null || true; done
     wait
     rm -rf "$work"
@@ -49,30 +53,41 @@ if command -v nats-server >/dev/null; then
     done
 fi
 
-herd() { # NAME PORTS SETTING…
+herd() { # NAME PORTS TRAFFIC FLOODING
     "$herdctl" init "$work/$1" -q >/dev/null
-    sed "s/127\.0\.0\.1:1100/127.0.0.1:$2/; $3" "$work/$1/herd.toml" >"$work/other"
+    sed "s/127\.0\.0\.1:1100/127.0.0.1:$2/; s/^traffic = .*/traffic = \"$3\"/; s/^# flooding = .*/flooding = \"$4\"/" \
+        "$work/$1/herd.toml" >"$work/other"
     mv "$work/other" "$work/$1/herd.toml"
     "$herdctl" -c "$work/$1/herd.toml" up -d -q >/dev/null
 }
-herd logged 2192 's/^traffic = .*/traffic = "all"/'
-herd unlogged 2195 's/^traffic = .*/traffic = "off"/'
-herd tree 2196 's/^# flooding = .*/flooding = "tree"/'
+herd logged 2192 all plain
+herd unlogged 2195 off plain
+herd tree 2196 all tree
+herd unlogged-tree 2197 off tree
 # The replicas copy the empty data set first.
 sleep 3
+
+generator() {
+    timeout 300 cargo bench --quiet --bench compare -- "$@"
+}
+
+of_five() { # DEPTH COUNT PORTS
+    set -- "$1" "$2" "127.0.0.1:$3"
+    generator herd "$1" "$2" "${3}3" "${3}0" "${3}1" "${3}2" "${3}4"
+}
 
 updates() { # WHAT DEPTH
     case $2 in 1) count=50000 ;; 16) count=500000 ;; *) count=1000000 ;; esac
     case $1 in
-    logged) set -- herd "$2" $count 127.0.0.1:21923 127.0.0.1:21920 127.0.0.1:21921 127.0.0.1:21922 127.0.0.1:21924 ;;
-    unlogged) set -- herd "$2" $count 127.0.0.1:21953 127.0.0.1:21950 127.0.0.1:21951 127.0.0.1:21952 127.0.0.1:21954 ;;
-    tree) set -- herd "$2" $count 127.0.0.1:21963 127.0.0.1:21960 127.0.0.1:21961 127.0.0.1:21962 127.0.0.1:21964 ;;
-    alone) set -- redis "$2" $count 127.0.0.1:21900 ;;
-    copies) set -- redis "$2" $count 127.0.0.1:21910 ;;
-    nats) set -- nats "$2" $count 127.0.0.1:21930 127.0.0.1:21931 127.0.0.1:21932 127.0.0.1:21933 127.0.0.1:21934 ;;
-    echo) set -- echo "$2" $count ;;
+    logged) of_five "$2" $count 2192 ;;
+    unlogged) of_five "$2" $count 2195 ;;
+    tree) of_five "$2" $count 2196 ;;
+    unlogged-tree) of_five "$2" $count 2197 ;;
+    alone) generator redis "$2" $count 127.0.0.1:21900 ;;
+    copies) generator redis "$2" $count 127.0.0.1:21910 ;;
+    nats) generator nats "$2" $count 127.0.0.1:21930 127.0.0.1:21931 127.0.0.1:21932 127.0.0.1:21933 127.0.0.1:21934 ;;
+    echo) generator echo "$2" $count ;;
     esac
-    timeout 300 cargo bench --quiet --bench compare -- "$@"
 }
 
 note() { # WHAT DEPTH AS
@@ -81,11 +96,11 @@ note() { # WHAT DEPTH AS
 
 for round in $(seq "$rounds"); do
     for depth in 1 16 256; do
-        for what in logged unlogged tree alone copies $cluster echo; do note $what $depth $depth; done
+        for what in logged unlogged tree unlogged-tree alone copies $cluster echo; do note $what $depth $depth; done
     done
 done
 # All of them are known before they are counted.
-for what in logged alone; do
+for what in logged tree alone; do
     CLIENTS=1000000 updates $what 256 >/dev/null
     for round in $(seq "$rounds"); do CLIENTS=1000000 note $what 256 million; done
 done
@@ -113,19 +128,25 @@ awk '
         row("herd of five, all logged", "logged")
         row("herd of five, no traffic logged", "unlogged")
         row("herd of five, all logged, a tree", "tree")
+        row("herd of five, no traffic logged, a tree", "unlogged-tree")
         row("one Redis", "alone")
         row("Redis with four replicas", "copies")
         row("five NATS", "nats")
         row("echo, one thread", "echo")
         row("herd / one Redis", "logged", "alone")
-        row("herd unlogged / one Redis", "unlogged", "alone")
-        row("herd, a tree / one Redis", "tree", "alone")
         row("herd / Redis with four replicas", "logged", "copies")
-        row("herd, a tree / Redis with four replicas", "tree", "copies")
+        row("herd / herd unlogged", "logged", "unlogged")
+        row("herd unlogged / one Redis", "unlogged", "alone")
         row("herd unlogged / five NATS", "unlogged", "nats")
         row("herd unlogged / echo", "unlogged", "echo")
-        row("herd / herd unlogged", "logged", "unlogged")
-        printf "a million clients over a thousand:%37.2f (one Redis: %.2f)\n", \
-            median("logged", "million") / median("logged", 256), median("alone", "million") / median("alone", 256)
+        row("tree / one Redis", "tree", "alone")
+        row("tree / Redis with four replicas", "tree", "copies")
+        row("tree / tree unlogged", "tree", "unlogged-tree")
+        row("tree unlogged / one Redis", "unlogged-tree", "alone")
+        row("tree unlogged / five NATS", "unlogged-tree", "nats")
+        row("tree unlogged / echo", "unlogged-tree", "echo")
+        printf "a million clients over a thousand: herd %.2f, tree %.2f, one Redis %.2f\n", \
+            median("logged", "million") / median("logged", 256), median("tree", "million") / median("tree", 256), \
+            median("alone", "million") / median("alone", 256)
     }
 ' "$work/figures"

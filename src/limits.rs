@@ -257,13 +257,16 @@ pub const BUS_RETRY_MAX: Duration = Duration::from_secs(1);
 
 // Logs.
 
-/// Blocks waiting for the disk.
-pub const LOG_QUEUE_BLOCKS: usize = 256;
+/// Blocks, and events, waiting for the disk: of a server 32 MiB at most, and hardly ever one.
+pub const LOG_QUEUE_BLOCKS: usize = 128;
 /// Traffic is in the log so long after it was said, at the latest: nobody sees the difference, and to wake the appender
 /// for every few lines would cost as much as all else that a server does for them.
 pub const LOG_REST: Duration = Duration::from_millis(5);
-/// A block so long is handed over at once.
-pub const LOG_BLOCK_BYTES: usize = 64 * 1024;
+/// A block so long is handed over at once: long enough for the kernel to take many pages in one piece, and short enough for
+/// the caches of one core.
+pub const LOG_BLOCK_BYTES: usize = 256 * 1024;
+/// So many bytes more of the disk are asked for at once for a log file that has grown as long.
+pub const LOG_RESERVE_BYTES: u64 = 4 * 1024 * 1024;
 /// Traffic that is put into a block at once: at most so many bytes, and so many lines. Their records are a few times as
 /// long.
 pub const LOG_BLOCK_TRAFFIC_BYTES: usize = 64 * 1024;

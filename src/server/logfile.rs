@@ -10,8 +10,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use nix::fcntl::{FallocateFlags, fallocate};
+
 use super::clock;
 use super::record;
+use crate::limits;
 
 /// What a log file is opened with.
 pub struct Settings {
@@ -28,6 +31,8 @@ pub struct LogFile {
     settings: Settings,
     file: File,
     size: u64,
+    /// Room on the disk was asked for up to here.
+    reserved: u64,
     /// The last write failed half-way, so the next record needs a line of its own.
     torn: bool,
     /// Records lost since the last one that could be written.
@@ -50,7 +55,7 @@ impl LogFile {
         let size = file.metadata()?.len();
         let torn = size > 0 && !ends_with_newline(&mut file)?;
         let lost = Arc::new(AtomicU64::new(0));
-        let mut log = Self { settings, file, size, torn, missing: 0, lost: Arc::clone(&lost) };
+        let mut log = Self { settings, file, size, reserved: 0, torn, missing: 0, lost: Arc::clone(&lost) };
         log.put_heading()?;
         Ok((log, lost))
     }
@@ -77,12 +82,26 @@ impl LogFile {
             self.file.write_all(b"\n")?;
             self.size += 1;
         }
+        self.reserve(block.len() as u64);
         let result = self.file.write_all(block);
         match result {
             Ok(()) => self.size += block.len() as u64,
             Err(_) => self.torn = true,
         }
         result
+    }
+
+    /// Asks for much room at once, which costs the file system less than page by page. A file that stays short takes no more
+    /// than it holds. What cannot be had, or not on this file system, is not missed before it is written.
+    fn reserve(&mut self, bytes: u64) {
+        let end = self.size + bytes;
+        if end <= self.reserved.max(limits::LOG_RESERVE_BYTES) {
+            return;
+        }
+        let from = self.reserved.max(self.size);
+        self.reserved = (from + limits::LOG_RESERVE_BYTES).min(self.settings.bytes_max).max(end);
+        let (offset, length) = (from.cast_signed(), (self.reserved - from).cast_signed());
+        let _ = fallocate(&self.file, FallocateFlags::FALLOC_FL_KEEP_SIZE, offset, length);
     }
 
     fn rotate(&mut self) -> io::Result<()> {
@@ -95,7 +114,7 @@ impl LogFile {
             gone(fs::rename(&older, numbered(path, number)))?;
         }
         self.file = append(path)?;
-        (self.size, self.torn) = (0, false);
+        (self.size, self.reserved, self.torn) = (0, 0, false);
         self.put_heading()
     }
 }
@@ -167,6 +186,29 @@ mod tests {
             fs::read_dir(path.parent().unwrap()).unwrap().all(|file| file.unwrap().metadata().unwrap().len() <= 200)
         );
         assert_eq!(lost.load(Relaxed), 0);
+    }
+
+    #[test]
+    fn a_long_file_has_room_ahead_and_a_short_one_takes_none() {
+        use std::os::unix::fs::MetadataExt;
+        const BLOCK: u64 = 64 * 1024;
+        let folder = tempfile::tempdir().unwrap();
+        let settings = settings(folder.path(), 3 * limits::LOG_RESERVE_BYTES, 2);
+        let path = settings.path.clone();
+        let (mut log, _) = LogFile::open(settings).unwrap();
+        for _ in 0..limits::LOG_RESERVE_BYTES / BLOCK - 1 {
+            log.write_all(&[b'\n'; BLOCK as usize]).unwrap();
+        }
+        assert_eq!(log.reserved, 0);
+        for _ in 0..3 * limits::LOG_RESERVE_BYTES / BLOCK {
+            log.write_all(&[b'\n'; BLOCK as usize]).unwrap();
+            assert!(log.reserved == 0 || log.reserved >= log.size);
+            assert!(log.reserved <= log.settings.bytes_max);
+            let file = path.metadata().unwrap();
+            assert_eq!(file.len(), log.size, "what is not written does not show");
+            assert!(file.blocks() * 512 <= log.settings.bytes_max + BLOCK);
+        }
+        assert!(numbered(&path, 1).exists());
     }
 
     #[test]
