@@ -17,7 +17,11 @@
 # each server, all in the generator's thread: an update is in flight until all have it.
 set -eu
 
-if [ "${SCHED:-batch}" = batch ]; then SCHED=set exec chrt --batch 0 sh "$0" "$@"; fi
+case ${SCHED:-batch} in
+batch) SCHED=other exec chrt --batch 0 sh "$0" "$@" ;;
+other) ;;
+*) echo "SCHED is batch or other, not $SCHED" >&2; exit 2 ;;
+esac
 rounds=${1:-5}
 cd "$(dirname "$0")/.."
 command -v redis-server >/dev/null || { echo "redis-server is not installed" >&2; exit 1; }
@@ -91,7 +95,8 @@ updates() { # WHAT DEPTH
 }
 
 note() { # WHAT DEPTH AS
-    echo "$1 $3 $(updates "$1" "$2")" | tee -a "$work/figures" >&2
+    figure=$(updates "$1" "$2")
+    echo "$1 $3 $figure" | tee -a "$work/figures" >&2
 }
 
 for round in $(seq "$rounds"); do
@@ -100,9 +105,9 @@ for round in $(seq "$rounds"); do
     done
 done
 # All of them are known before they are counted.
-for what in logged tree alone; do
-    CLIENTS=1000000 updates $what 256 >/dev/null
-    for round in $(seq "$rounds"); do CLIENTS=1000000 note $what 256 million; done
+for what in logged tree alone; do CLIENTS=1000000 updates $what 256 >/dev/null; done
+for round in $(seq "$rounds"); do
+    for what in logged tree alone; do CLIENTS=1000000 note $what 256 million; done
 done
 
 awk '

@@ -51,7 +51,7 @@ pub const FUTURE_SECONDS_RANGE: RangeInclusive<u64> = 0..=3_155_760_000;
 
 /// `file_bytes_max` of `[log]`.
 pub const LOG_FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
-/// Below 64 KiB one long line would turn the file over; above 1 TiB it is never turned over at all.
+/// Below 64 KiB one long burst would turn the file over; above 1 TiB it is never turned over at all.
 pub const LOG_FILE_BYTES_RANGE: RangeInclusive<u64> = 64 * 1024..=1024 * 1024 * 1024 * 1024;
 
 /// `files_max` of `[log]`: with five servers some 1.3 GB of disk at the most.
@@ -257,7 +257,8 @@ pub const BUS_RETRY_MAX: Duration = Duration::from_secs(1);
 
 // Logs.
 
-/// Blocks, and events, waiting for the disk: of a server 32 MiB at most, and hardly ever one.
+/// Blocks, and events, waiting for the disk: some 32 MiB of a server, more where what is logged has to be escaped; while
+/// the disk keeps up, hardly ever two.
 pub const LOG_QUEUE_BLOCKS: usize = 128;
 /// Traffic is in the log so long after it was said, at the latest: nobody sees the difference, and to wake the appender
 /// for every few lines would cost as much as all else that a server does for them.

@@ -58,7 +58,7 @@ impl Journal {
             .lossy(log.when_behind == WhenBehind::Count)
             .thread_name(&format!("{name}.log"))
             .finish(file);
-        Ok(Self { page: Rc::new(RefCell::new(Page::new(writer))), traffic: log.traffic, lost, _worker: worker })
+        Ok(Self { page: Rc::new(RefCell::new(Page::new(writer, log))), traffic: log.traffic, lost, _worker: worker })
     }
 
     /// Makes this the log of the present thread, which its `tracing` events go to, for as long as the guard lives.
@@ -140,6 +140,8 @@ impl Drop for Journal {
 /// Records on their way to the appender.
 struct Page {
     writer: NonBlocking,
+    /// A block so long is handed over; some of them fit into a file, however short files are to be.
+    block_bytes: usize,
     /// Traffic that has not been handed over, and how many records it is.
     block: Vec<u8>,
     records: u64,
@@ -155,10 +157,12 @@ struct Page {
 }
 
 impl Page {
-    fn new(writer: NonBlocking) -> Self {
+    fn new(writer: NonBlocking, log: &Log) -> Self {
+        let quarter = usize::try_from(log.file_bytes_max / 4).unwrap_or(usize::MAX);
         Self {
             refused: writer.error_counter(),
             writer,
+            block_bytes: quarter.min(limits::LOG_BLOCK_BYTES),
             block: Vec::new(),
             records: 0,
             begun: Rc::default(),
@@ -182,7 +186,7 @@ impl Page {
             lines = rest;
             let records = record::append_traffic(at, direction, who, piece, number, &mut self.block);
             (self.records, number) = (self.records + records, number + records);
-            if self.block.len() >= limits::LOG_BLOCK_BYTES {
+            if self.block.len() >= self.block_bytes {
                 self.hand_over();
             }
         }
@@ -193,8 +197,7 @@ impl Page {
     /// An event is handed over at once, behind the traffic before it.
     fn log_event(&mut self, record: &str) {
         self.hand_over();
-        // The queue's own rule holds for events too; a queue that is gone belongs to a server that is gone.
-        let _ = self.writer.write_all(record.as_bytes());
+        self.queue(record.as_bytes(), 1);
     }
 
     fn hand_over(&mut self) {
@@ -202,12 +205,18 @@ impl Page {
             return;
         }
         self.say_what_was_left_out();
-        let records = mem::take(&mut self.records);
-        if !write(&mut self.writer, &self.refused, &self.block) {
+        let (mut block, records) = (mem::take(&mut self.block), mem::take(&mut self.records));
+        self.queue(&block, records);
+        block.clear();
+        self.block = block;
+    }
+
+    /// Puts so many records into the queue, or counts them as left out.
+    fn queue(&mut self, block: &[u8], records: u64) {
+        if !write(&mut self.writer, &self.refused, block) {
             self.left_out += records;
             self.unsaid += records;
         }
-        self.block.clear();
     }
 
     fn say_what_was_left_out(&mut self) {
@@ -330,6 +339,33 @@ mod tests {
         assert!(clients.contains("hello") && !clients.contains("HEARD"));
         let off = logged(Traffic::Off, both);
         assert!(!off.contains("hello") && !off.contains("HEARD"));
+    }
+
+    /// A disk that takes nothing until its other end is dropped.
+    struct Stalled(std::sync::mpsc::Receiver<()>);
+
+    impl io::Write for Stalled {
+        fn write(&mut self, block: &[u8]) -> io::Result<usize> {
+            let _ = self.0.recv();
+            Ok(block.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn events_that_a_slow_disk_leaves_out_are_counted() {
+        let (disk, stalled) = std::sync::mpsc::sync_channel(0);
+        let (writer, worker) =
+            NonBlockingBuilder::default().buffered_lines_limit(2).lossy(true).finish(Stalled(stalled));
+        let mut page = Page::new(writer, &log(Path::new("."), Traffic::All));
+        // Two wait, and a third at most is being written.
+        (0..10).for_each(|_| page.log_event("an event\n"));
+        assert!((7..=8).contains(&page.left_out), "{}", page.left_out);
+        assert_eq!(page.unsaid, page.left_out);
+        drop((disk, page, worker));
     }
 
     #[test]

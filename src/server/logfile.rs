@@ -78,21 +78,26 @@ impl LogFile {
     }
 
     fn append_whole(&mut self, block: &[u8]) -> io::Result<()> {
-        if std::mem::take(&mut self.torn) {
+        if self.torn {
             self.file.write_all(b"\n")?;
-            self.size += 1;
+            (self.torn, self.size) = (false, self.size + 1);
         }
         self.reserve(block.len() as u64);
         let result = self.file.write_all(block);
         match result {
             Ok(()) => self.size += block.len() as u64,
-            Err(_) => self.torn = true,
+            Err(_) => {
+                self.torn = true;
+                // Some of it may have been taken.
+                self.size = self.file.metadata().map_or(self.size, |file| file.len());
+            }
         }
         result
     }
 
     /// Asks for much room at once, which costs the file system less than page by page. A file that stays short takes no more
-    /// than it holds. What cannot be had, or not on this file system, is not missed before it is written.
+    /// than it holds, and a longer one keeps what it did not need until it is turned over or goes. What cannot be had, or
+    /// not on this file system, is not missed before it is written.
     fn reserve(&mut self, bytes: u64) {
         let end = self.size + bytes;
         if end <= self.reserved.max(limits::LOG_RESERVE_BYTES) {
@@ -200,14 +205,19 @@ mod tests {
             log.write_all(&[b'\n'; BLOCK as usize]).unwrap();
         }
         assert_eq!(log.reserved, 0);
+        let (mut rotations, mut ahead) = (0, 0);
         for _ in 0..3 * limits::LOG_RESERVE_BYTES / BLOCK {
+            let before = log.size;
             log.write_all(&[b'\n'; BLOCK as usize]).unwrap();
-            assert!(log.reserved == 0 || log.reserved >= log.size);
+            rotations += u32::from(log.size < before);
+            ahead += u32::from(log.reserved > log.size);
+            assert!(log.reserved == 0 || log.reserved >= log.size, "one block after another");
             assert!(log.reserved <= log.settings.bytes_max);
             let file = path.metadata().unwrap();
             assert_eq!(file.len(), log.size, "what is not written does not show");
             assert!(file.blocks() * 512 <= log.settings.bytes_max + BLOCK);
         }
+        assert!(rotations == 1 && ahead > 64, "{rotations} {ahead}");
         assert!(numbered(&path, 1).exists());
     }
 
@@ -235,6 +245,26 @@ mod tests {
         let text = read(&path);
         assert_eq!(text.lines().next(), Some("half a rec"));
         assert!(text.lines().nth(1).unwrap().ends_with("a heading"));
+    }
+
+    #[test]
+    fn a_line_torn_by_a_full_disk_stays_alone_however_long_it_is_full() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = settings(folder.path(), 10_000, 2);
+        let path = settings.path.clone();
+        let (mut log, _) = LogFile::open(settings).unwrap();
+        // The disk has taken half of a record, and now takes nothing.
+        log.file.write_all(b"half a rec").unwrap();
+        (log.torn, log.size) = (true, log.size + 10);
+        log.file = File::open(&path).unwrap();
+        log.write_all(b"one\n").unwrap();
+        log.write_all(b"two\n").unwrap();
+        log.file = append(&path).unwrap();
+        log.write_all(b"three\n").unwrap();
+        let text = read(&path);
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[1] == "half a rec" && lines[2].ends_with("2 records could not be written here"), "{text}");
+        assert_eq!((lines[3], lines.len(), log.size), ("three", 4, text.len() as u64));
     }
 
     #[test]

@@ -65,7 +65,7 @@ fn lines_of_every_length_are_kept_as_they_came() {
     let mut atlas = Atlas::new();
     for round in 0..3 {
         for length in 1..200 {
-            // Longer, shorter, and of the same length as the line before it.
+            // Longer and shorter than the line before it.
             let (client, zeros) = (format!("{length}{}", "x".repeat(length)), "0".repeat(1 + (7 * round + length) % 9));
             let line = format!("AT S +0.000000000 {client} +1.{zeros}-1 {round}.5");
             assert!(learn(&mut atlas, &line));
@@ -74,6 +74,20 @@ fn lines_of_every_length_are_kept_as_they_came() {
         }
     }
     assert_eq!(atlas.len(), 199);
+}
+
+#[test]
+fn a_line_as_long_as_the_last_one_may_have_its_parts_elsewhere() {
+    for name in ["kiwi".to_owned(), "k".repeat(100)] {
+        let mut atlas = Atlas::new();
+        for line in ["+1.00-1 2.5", "+1.0-1 3.55", "+1-1 4.5555"] {
+            let line = format!("AT S +0.000000000 {name} {line}");
+            assert!(learn(&mut atlas, &line));
+            let (report, _) = atlas.newest(name.as_bytes()).unwrap();
+            assert_eq!(report, Report::parse(line.as_bytes()).unwrap());
+            assert!(report.place().is_some());
+        }
+    }
 }
 
 #[test]

@@ -185,6 +185,22 @@ fn http_is_recognised_and_commands_are_not_http() {
 }
 
 #[test]
+fn a_burst_is_lines_that_end() {
+    let of = |burst: &'static [u8]| lines(burst).collect::<Vec<_>>();
+    assert_eq!(of(b"a\n\nbc\nd"), [&b"a"[..], b"", b"bc"]);
+    assert!(of(b"").is_empty() && of(b"d").is_empty());
+}
+
+#[test]
+fn a_glance_sees_the_client_of_a_report() {
+    let glance = |line: &'static str| Report::client_at_a_glance(line.as_bytes());
+    assert_eq!(glance("AT Clark +0.263873386 kiwi +34-118 1"), Some(&b"kiwi"[..]));
+    for other in ["", "AT", "AT ", "AT Clark", "AT Clark +0.2", "AT Clark +0.2 kiwi", "TOLD 1 2 3 4", "HEARD 7"] {
+        assert_eq!(glance(other), None, "{other}");
+    }
+}
+
+#[test]
 fn reports_are_read_as_servers_write_them_and_in_no_other_way() {
     let line = b"AT Clark +0.263873386 kiwi.cs.ucla.edu +34.068930-118.445127 1621464827.959498503";
     let report = Report::parse(line).unwrap();
