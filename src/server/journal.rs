@@ -197,6 +197,7 @@ impl Page {
     /// An event is handed over at once, behind the traffic before it.
     fn log_event(&mut self, record: &str) {
         self.hand_over();
+        self.say_what_was_left_out();
         self.queue(record.as_bytes(), 1);
     }
 
@@ -361,10 +362,9 @@ mod tests {
         let (writer, worker) =
             NonBlockingBuilder::default().buffered_lines_limit(2).lossy(true).finish(Stalled(stalled));
         let mut page = Page::new(writer, &log(Path::new("."), Traffic::All));
-        // Two wait, and a third at most is being written.
+        // Two wait, and a third at most is being written; one of them may say what has been left out.
         (0..10).for_each(|_| page.log_event("an event\n"));
-        assert!((7..=8).contains(&page.left_out), "{}", page.left_out);
-        assert_eq!(page.unsaid, page.left_out);
+        assert!((7..=8).contains(&page.left_out) && page.unsaid > 0, "{} {}", page.left_out, page.unsaid);
         drop((disk, page, worker));
     }
 
