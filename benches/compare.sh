@@ -126,6 +126,14 @@ awk '
         }
         print ""
     }
+    function ratios(title, logged, unlogged) {
+        row(title " / one Redis", logged, "alone")
+        row(title " / Redis with four replicas", logged, "copies")
+        row(title " / " title " unlogged", logged, unlogged)
+        row(title " unlogged / one Redis", unlogged, "alone")
+        row(title " unlogged / five NATS", unlogged, "nats")
+        row(title " unlogged / echo", unlogged, "echo")
+    }
     { figure[$1, $2, ++count[$1, $2]] = $3 }
     END {
         split("1 16 256", columns)
@@ -138,18 +146,8 @@ awk '
         row("Redis with four replicas", "copies")
         row("five NATS", "nats")
         row("echo, one thread", "echo")
-        row("herd / one Redis", "logged", "alone")
-        row("herd / Redis with four replicas", "logged", "copies")
-        row("herd / herd unlogged", "logged", "unlogged")
-        row("herd unlogged / one Redis", "unlogged", "alone")
-        row("herd unlogged / five NATS", "unlogged", "nats")
-        row("herd unlogged / echo", "unlogged", "echo")
-        row("tree / one Redis", "tree", "alone")
-        row("tree / Redis with four replicas", "tree", "copies")
-        row("tree / tree unlogged", "tree", "unlogged-tree")
-        row("tree unlogged / one Redis", "unlogged-tree", "alone")
-        row("tree unlogged / five NATS", "unlogged-tree", "nats")
-        row("tree unlogged / echo", "unlogged-tree", "echo")
+        ratios("herd", "logged", "unlogged")
+        ratios("tree", "tree", "unlogged-tree")
         printf "a million clients over a thousand: herd %.2f, tree %.2f, one Redis %.2f\n", \
             median("logged", "million") / median("logged", 256), median("tree", "million") / median("tree", 256), \
             median("alone", "million") / median("alone", 256)

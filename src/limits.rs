@@ -51,7 +51,7 @@ pub const FUTURE_SECONDS_RANGE: RangeInclusive<u64> = 0..=3_155_760_000;
 
 /// `file_bytes_max` of `[log]`.
 pub const LOG_FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
-/// Below 64 KiB one long burst would turn the file over; above 1 TiB it is never turned over at all.
+/// Below 64 KiB one long line would turn the file over; above 1 TiB it is never turned over at all.
 pub const LOG_FILE_BYTES_RANGE: RangeInclusive<u64> = 64 * 1024..=1024 * 1024 * 1024 * 1024;
 
 /// `files_max` of `[log]`: with five servers some 1.3 GB of disk at the most.

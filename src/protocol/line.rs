@@ -346,7 +346,7 @@ impl<'a> Report<'a> {
         is_sound.then_some(Self { line, parts })
     }
 
-    /// The client of a line, if that is a report.
+    /// The client of a line, if that is a report, which is hardly looked at.
     pub(super) fn client_at_a_glance(line: &[u8]) -> Option<&[u8]> {
         let server = line.starts_with(b"AT ").then_some(b"AT ".len())?;
         let [_, client, location] = words_after(server, line)?;

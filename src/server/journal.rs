@@ -58,7 +58,7 @@ impl Journal {
             .lossy(log.when_behind == WhenBehind::Count)
             .thread_name(&format!("{name}.log"))
             .finish(file);
-        Ok(Self { page: Rc::new(RefCell::new(Page::new(writer, log))), traffic: log.traffic, lost, _worker: worker })
+        Ok(Self { page: Rc::new(RefCell::new(Page::new(writer))), traffic: log.traffic, lost, _worker: worker })
     }
 
     /// Makes this the log of the present thread, which its `tracing` events go to, for as long as the guard lives.
@@ -140,8 +140,6 @@ impl Drop for Journal {
 /// Records on their way to the appender.
 struct Page {
     writer: NonBlocking,
-    /// A block so long is handed over; some of them fit into a file, however short files are to be.
-    block_bytes: usize,
     /// Traffic that has not been handed over, and how many records it is.
     block: Vec<u8>,
     records: u64,
@@ -157,12 +155,10 @@ struct Page {
 }
 
 impl Page {
-    fn new(writer: NonBlocking, log: &Log) -> Self {
-        let quarter = usize::try_from(log.file_bytes_max / 4).unwrap_or(usize::MAX);
+    fn new(writer: NonBlocking) -> Self {
         Self {
             refused: writer.error_counter(),
             writer,
-            block_bytes: quarter.min(limits::LOG_BLOCK_BYTES),
             block: Vec::new(),
             records: 0,
             begun: Rc::default(),
@@ -186,7 +182,7 @@ impl Page {
             lines = rest;
             let records = record::append_traffic(at, direction, who, piece, number, &mut self.block);
             (self.records, number) = (self.records + records, number + records);
-            if self.block.len() >= self.block_bytes {
+            if self.block.len() >= limits::LOG_BLOCK_BYTES {
                 self.hand_over();
             }
         }
@@ -361,7 +357,7 @@ mod tests {
         let (disk, stalled) = std::sync::mpsc::sync_channel(0);
         let (writer, worker) =
             NonBlockingBuilder::default().buffered_lines_limit(2).lossy(true).finish(Stalled(stalled));
-        let mut page = Page::new(writer, &log(Path::new("."), Traffic::All));
+        let mut page = Page::new(writer);
         // Two wait, and a third at most is being written; one of them may say what has been left out.
         (0..10).for_each(|_| page.log_event("an event\n"));
         assert!((7..=8).contains(&page.left_out) && page.unsaid > 0, "{} {}", page.left_out, page.unsaid);

@@ -72,6 +72,16 @@ impl LogFile {
         self.append_whole(block)
     }
 
+    /// How much of a block fits into a file: all of it, or whole records of half a file, but one at least.
+    fn fitting(&self, block: &[u8]) -> usize {
+        let half = usize::try_from(self.settings.bytes_max / 2).unwrap_or(usize::MAX);
+        if block.len() <= half {
+            return block.len();
+        }
+        let end = memchr::memrchr(b'\n', &block[..half]).or_else(|| memchr::memchr(b'\n', block));
+        end.map_or(block.len(), |end| end + 1)
+    }
+
     fn put_heading(&mut self) -> io::Result<()> {
         let heading = record::heading(clock::now(), &self.settings.heading);
         self.append_whole(heading.as_bytes())
@@ -127,10 +137,15 @@ impl LogFile {
 impl Write for LogFile {
     /// Takes the whole block whatever happens: the appender has nowhere to put an error.
     fn write(&mut self, block: &[u8]) -> io::Result<usize> {
-        if self.put(block).is_err() {
-            let records = memchr::memchr_iter(b'\n', block).count() as u64;
-            self.missing += records;
-            self.lost.fetch_add(records, Relaxed);
+        let mut rest = block;
+        while !rest.is_empty() {
+            let (piece, later) = rest.split_at(self.fitting(rest));
+            if self.put(piece).is_err() {
+                let records = memchr::memchr_iter(b'\n', piece).count() as u64;
+                self.missing += records;
+                self.lost.fetch_add(records, Relaxed);
+            }
+            rest = later;
         }
         Ok(block.len())
     }
@@ -219,6 +234,24 @@ mod tests {
         }
         assert!(rotations == 1 && ahead > 64, "{rotations} {ahead}");
         assert!(numbered(&path, 1).exists());
+    }
+
+    #[test]
+    fn a_block_longer_than_a_file_is_more_than_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = settings(folder.path(), 1000, 50);
+        let path = settings.path.clone();
+        let (mut log, lost) = LogFile::open(settings).unwrap();
+        let long = format!("{}\n", "x".repeat(700));
+        let block: String = (0..500).map(|n| format!("record {n}\n")).chain([long.clone()]).collect();
+        log.write_all(block.as_bytes()).unwrap();
+        let files =
+            (1..50).rev().map(|number| numbered(&path, number)).filter(|path| path.exists()).chain([path.clone()]);
+        let texts: Vec<String> = files.map(|path| read(&path)).collect();
+        assert!(texts.len() > 5 && texts.iter().all(|text| text.len() <= 1000));
+        let records =
+            texts.iter().flat_map(|text| text.split_inclusive('\n')).filter(|line| !line.ends_with("a heading\n"));
+        assert_eq!((records.collect::<String>(), lost.load(Relaxed)), (block, 0));
     }
 
     #[test]
